@@ -31,7 +31,8 @@ export function readPlace({ flags }: Pick<Words, 'flags'>): PlaceWords | string 
   return { vulcan, ...placeFlags(flags) }
 }
 
-function isPlace(text: string): boolean {
+/** What the client of the API takes as its base. */
+export function isPlace(text: string): boolean {
   if (text.startsWith('unix:')) return /^unix:(?:\/\/)?\/./.test(text)
   const url = URL.parse(text)
   if (url === null || !['http:', 'https:'].includes(url.protocol)) return false

@@ -5,6 +5,7 @@ import { readApi } from '../cli/import/api.ts'
 import { readDump, type DumpedKey } from '../cli/import/dump.ts'
 import type { Declared, ImportWorld } from '../cli/import/import.ts'
 import type { ImportFrom } from '../cli/import/words.ts'
+import { type Client, createClient, SluiceError } from '../client/client.ts'
 import { checkSource } from '../control/review/check-source.ts'
 import { withFiles } from '../control/sources/read-files.ts'
 import { fileErrorReason } from '../model/file-error.ts'
@@ -48,9 +49,7 @@ function read(from: ImportFrom, sealKey: string | null): Promise<Declared> {
     case 'etcd':
       return readEtcd(from, sealKey)
     case 'api':
-      return readApi((path) => ask(from.url, path)).then((keys) =>
-        toDeclared(keys, 'vulcand', sealKey),
-      )
+      return readFromApi(from.url).then((keys) => toDeclared(keys, 'vulcand', sealKey))
     case 'dump':
       return Promise.resolve(
         toDeclared(readDump(readText(from.path), from.prefix), from.prefix, sealKey),
@@ -114,23 +113,21 @@ function readText(path: string): string {
   return bytes.toString('utf8')
 }
 
-async function ask(url: string, path: string): Promise<unknown> {
-  const whole = new URL(path, url)
-  let response: Response
+async function readFromApi(url: string): Promise<readonly DumpedKey[]> {
+  const client = createClient({ baseUrl: url, timeoutMs: ASK_WITHIN_MS })
   try {
-    response = await fetch(whole, { signal: AbortSignal.timeout(ASK_WITHIN_MS) })
-  } catch (error) {
-    const { cause, message } = error as Error
-    throw new Error(`${whole}: ${cause instanceof Error ? cause.message : message}`, {
-      cause: error,
-    })
+    return await readApi((path) => ask(client, path))
+  } finally {
+    client.close()
   }
-  const text = await response.text()
-  if (!response.ok) throw new Error(`${whole} responds with ${response.status}: ${quote(text)}`)
+}
+
+async function ask(client: Client, path: string): Promise<unknown> {
   try {
-    return JSON.parse(text)
+    return (await client.request({ method: 'GET', path })).body
   } catch (error) {
-    throw new Error(`${whole} does not respond with JSON: it is not vulcand's API`, {
+    if (!(error instanceof SluiceError) || error.status === null) throw error
+    throw new Error(`${path} responds with ${error.status}: ${quote(error.message)}`, {
       cause: error,
     })
   }

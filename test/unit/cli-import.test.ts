@@ -1,6 +1,9 @@
 // Issue: "`sluice import vulcand` checks a live key tree and explains what would differ".
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
@@ -319,6 +322,29 @@ test('what etcdctl prints is read, plain and as JSON', () => {
   assert.throws(() => readDump('{"kvs":[{"key":1}]}', '/v'), /"kvs" holds something else/)
 })
 
+test('a plain dump in which a value is empty is refused, and not read with other values', () => {
+  const lines = ['/v/hosts/h/host', '', '/v/backends/b/backend', '{}', '/v/listeners/l', '{}', '']
+
+  assert.throws(() => readDump(lines.join('\n'), '/v'), /line 4 .* no key.*-w json/)
+})
+
+test('a redirect of an API is not followed', async (t) => {
+  const server = createServer((request, response) => {
+    if (request.url === '/v2/hosts') response.writeHead(302, { location: '/elsewhere' })
+    response.end('{"Hosts":[]}')
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.after(() => void server.close())
+  const { port } = server.address() as AddressInfo
+  const from = { kind: 'api', url: `http://127.0.0.1:${port}` } as const
+
+  const { code, errors } = await importDump(t, '', { from })
+
+  assert.equal(code, 2)
+  assert.match(errors[0] ?? '', /cannot read .*\/v2\/hosts responds with 302: "/)
+})
+
 test('the objects of an API are read, with lists that are null', async () => {
   const answers: Record<string, unknown> = {
     '/v2/hosts': { Hosts: null },
@@ -353,6 +379,7 @@ test('words that make no sense together are refused', () => {
     [['vulcand'], {}, /needs one of --etcd, --api and --dump/],
     [['vulcand'], { etcd: 'a', api: 'b' }, /needs one of --etcd, --api and --dump/],
     [['vulcand'], { api: 'b', prefix: 'p' }, /--prefix has no effect with --api/],
+    [['vulcand'], { api: 'b:1' }, /--api must be http:.*, not "b:1"/],
     [['vulcand'], { dump: 'b', ca: 'p' }, /--ca has no effect with --dump/],
     [['vulcand'], { dump: 'b', 'seal-key': 'short' }, /must be 64 hexadecimal digits/],
   ]

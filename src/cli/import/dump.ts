@@ -51,12 +51,20 @@ function decoded(base64: string): string {
 
 /** vulcand's values are JSON of one line with a line end of their own, after which etcdctl writes another. */
 function readLines(text: string): readonly DumpedKey[] {
-  const lines = text.split('\n').filter((line) => line.trim() !== '')
+  const lines = text
+    .split('\n')
+    .map((line, at) => ({ line, number: at + 1 }))
+    .filter(({ line }) => line.trim() !== '')
   const keys: DumpedKey[] = []
   for (let at = 0; at < lines.length; at += 2) {
-    const [key = '', value] = [lines[at], lines[at + 1]]
-    if (value === undefined) throw new Error(`the key ${quote(key)} has no value on the next line`)
-    keys.push({ key: key.trim(), text: value })
+    const [first, second] = [lines[at], lines[at + 1]]
+    const key = first?.line.trim() ?? ''
+    // Behind an empty value, each value would be read as the next key.
+    if (/^[[{"]/.test(key)) {
+      throw new Error(`line ${first?.number} is a value and no key; print the keys with -w json`)
+    }
+    if (second === undefined) throw new Error(`the key ${quote(key)} has no value on the next line`)
+    keys.push({ key, text: second.line })
   }
   return keys
 }
