@@ -49,6 +49,15 @@ test('a listener has the time limits and the size of heads of the flags', () => 
   })
 })
 
+test('the text of an alias is taken as it is', () => {
+  const aliases = { 'Host("a")': `HostRegexp("^a$&$'")` }
+  const frontend = { Type: 'http', BackendId: 'b', Route: 'Host("a")' }
+
+  const value = read('frontends/f', frontend, { ...FLAGS, aliases })
+
+  assert.equal((value as { route: unknown }).route, `Host("a") || HostRegexp("^a$&$'")`)
+})
+
 test('a route is also registered with the text of each alias', () => {
   const route = (Route: string, flags?: DaemonFlags): unknown =>
     (read('frontends/f', { Type: 'http', BackendId: 'b', Route }, flags) as { route: unknown })
@@ -82,6 +91,15 @@ test('a source has the flags as its option vulcand', () => {
     maxHeaderBytes: null,
     aliases: { 'Host("a")': 'Host("b")' },
   })
+})
+
+test('an alias of nothing is refused: it would be found between all characters', () => {
+  const vulcand = { aliases: { '': 'Host("b")' } }
+  const etcd = { endpoints: ['127.0.0.1:2379'], layout: 'vulcand', vulcand }
+
+  const { flaws } = parseSources({ etcd }, SOURCE_PLACE)
+
+  assert.equal(flaws.length, 1)
 })
 
 test('the option vulcand is refused beside another layout', () => {

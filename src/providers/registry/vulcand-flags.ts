@@ -21,9 +21,12 @@ export const vulcandFlags: z.ZodType<VulcandForm> = strict(
       1024,
       1024 ** 2,
     ).optional(),
-    aliases: z.record(z.string(), text('What it also stands for.', 16_384)).prefault({}).meta({
-      description: 'From a part of routes to what it also stands for.',
-    }),
+    aliases: z
+      .record(z.string().min(1, 'must not be empty'), text('What it also stands for.', 16_384))
+      .prefault({})
+      .meta({
+        description: 'From a part of routes to what it also stands for.',
+      }),
   },
   'What vulcand was started with as flags of these names, for layout: vulcand.',
 )

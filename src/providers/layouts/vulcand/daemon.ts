@@ -54,6 +54,6 @@ function withDefaults(value: JsonMap, defaults: JsonMap): JsonMap {
 function withAliases(route: string, aliases: DaemonFlags['aliases']): string {
   const others = Object.entries(aliases)
     .filter(([from]) => route.includes(from))
-    .map(([from, to]) => route.replaceAll(from, to))
+    .map(([from, to]) => route.replaceAll(from, () => to))
   return others.length === 0 ? route : [route, ...others].join(' || ')
 }
