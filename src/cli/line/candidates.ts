@@ -2,7 +2,7 @@
 import { OBJECT_KINDS, type ObjectKind } from '../../model/names.ts'
 import type { Completes, Flag, Words } from '../spec.ts'
 import { readWords } from '../words.ts'
-import { COMMANDS, GROUPS, groupOf, LISTED, membersOf, type Spec } from './catalog.ts'
+import { ALONE, COMMANDS, GROUPS, membersOf, type Spec } from './catalog.ts'
 
 export interface Candidate {
   readonly word: string
@@ -42,9 +42,9 @@ function candidatesFor(
   idsOf: IdsOf,
 ): Promise<Candidates> | Candidates {
   const [first = '', second = ''] = before
-  if (before.length === 0) return listed([...alone(), ...GROUPS])
+  if (before.length === 0) return listed([...ALONE, ...GROUPS])
   if (first === 'help') {
-    return before.length === 1 ? listed([...alone(), ...GROUPS]) : NOTHING
+    return before.length === 1 ? listed([...ALONE, ...GROUPS]) : NOTHING
   }
   const isGroup = GROUPS.some(({ name }) => name === first)
   if (isGroup && before.length === 1) {
@@ -61,10 +61,6 @@ function candidatesFor(
 }
 
 const NOTHING: Candidates = { kind: 'words', words: [] }
-
-function alone(): readonly Spec[] {
-  return LISTED.filter((spec) => groupOf(spec) === null)
-}
 
 function listed(of: readonly { readonly name: string; readonly summary: string }[]): Candidates {
   return { kind: 'words', words: of.map(({ name, summary }) => ({ word: name, text: summary })) }

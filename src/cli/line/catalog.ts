@@ -77,6 +77,9 @@ export const GROUPS: readonly Group[] = [
 
 export const LISTED: readonly Spec[] = COMMANDS.filter(({ isHidden }) => isHidden !== true)
 
+/** Those of no group. */
+export const ALONE: readonly Spec[] = LISTED.filter((spec) => groupOf(spec) === null)
+
 /** `backend` for `backend upsert`; null: it stands alone. */
 export function groupOf({ name }: Pick<Spec, 'name'>): string | null {
   const space = name.indexOf(' ')
@@ -90,8 +93,5 @@ export function membersOf(group: string): readonly Spec[] {
 
 /** What a first word may be. */
 export function firstWords(): readonly string[] {
-  return [
-    ...LISTED.filter((spec) => groupOf(spec) === null).map(({ name }) => name),
-    ...GROUPS.map(({ name }) => name),
-  ]
+  return [...ALONE, ...GROUPS].map(({ name }) => name)
 }

@@ -2,7 +2,7 @@
 import type { Flag, Flags } from '../spec.ts'
 import { COMMON } from '../vctl/flags.ts'
 import { shownFlag } from '../words.ts'
-import { GROUPS, groupOf, LISTED, membersOf, type Spec } from './catalog.ts'
+import { ALONE, GROUPS, groupOf, LISTED, membersOf, type Spec } from './catalog.ts'
 import { usageLines } from './help.ts'
 
 /** The heading of the flags that all commands of vctl have. */
@@ -53,8 +53,7 @@ function withTable(part: string, start: string, table: string): string {
 }
 
 function commandTable(): string {
-  const alone = LISTED.filter((spec) => groupOf(spec) === null)
-  const rows = alone.flatMap((spec) =>
+  const rows = ALONE.flatMap((spec) =>
     usageLines(spec).map((line, at) => [
       code(line.replace(/ ?\[.?flags\]$/, '').replace(/( \[--\S+ [A-Z]+\])+$/, '')),
       spec.forms?.[at] ?? spec.summary,

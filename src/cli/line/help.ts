@@ -2,20 +2,20 @@
 import { type Flags, type Group } from '../spec.ts'
 import { shownFlag } from '../words.ts'
 import { wrap } from '../wrap.ts'
-import { GROUPS, groupOf, LISTED, membersOf, type Spec } from './catalog.ts'
+import { ALONE, GROUPS, membersOf, type Spec } from './catalog.ts'
 
 const WIDTH = 110
 const LEAST_FLAG_WIDTH = 24
 
 export function helpText(): string {
-  const alone = LISTED.filter((spec) => groupOf(spec) === null)
-  const rows = alone.map(({ name, summary }) => [name, summary] as const)
+  const rows = ALONE.map(({ name, summary }) => [name, summary] as const)
   const groups = GROUPS.map((group) => [group.name, groupSummary(group)] as const)
   return [
     'Sluice, a dynamic HTTP and TCP load balancer',
     'usage: sluice COMMAND',
     columns(rows, 12),
-    ...(groups.length === 0 ? [] : [`As vctl of vulcand:`, columns(groups, 12)]),
+    'As vctl of vulcand:',
+    columns(groups, 12),
     'sluice COMMAND --help prints the flags of a command.',
   ].join('\n\n')
 }

@@ -1,10 +1,9 @@
 /** The manual page sluice(1), in roff with the macros of man(7). */
 import type { Flag } from '../spec.ts'
-import { GROUPS, groupOf, LISTED, membersOf, type Spec } from './catalog.ts'
+import { ALONE, GROUPS, LISTED, membersOf, type Spec } from './catalog.ts'
 import { usageLines } from './help.ts'
 
 export function manualText(version: string): string {
-  const alone = LISTED.filter((spec) => groupOf(spec) === null)
   const lines = [
     `.TH SLUICE 1 "" "Sluice ${version}" "User Commands"`,
     ...section('NAME', [String.raw`sluice \- a dynamic HTTP and TCP load balancer`]),
@@ -16,7 +15,7 @@ export function manualText(version: string): string {
         'Sluice balances HTTP requests and TCP connections over healthy servers. What it routes is declared in a file or a registry and changes while it runs.',
       ),
     ]),
-    ...section('COMMANDS', alone.flatMap(commandLines)),
+    ...section('COMMANDS', ALONE.flatMap(commandLines)),
     ...GROUPS.flatMap((group) =>
       section(
         `COMMANDS OF ${group.name.toUpperCase()}`,
