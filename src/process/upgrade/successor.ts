@@ -31,7 +31,7 @@ export interface Successor {
 /** Standard input, output and error come before it, the sockets behind it. */
 const CHANNEL_FD = 3
 const LAST_WORDS_MS = 1_000
-/** Of this process alone: the successor finds its own, see systemd.ts and program.ts. */
+/** Of this process alone: the successor finds its own, see systemd/activation.ts and program.ts. */
 const OWN_VARIABLES = [
   'LISTEN_PID',
   'LISTEN_FDS',
