@@ -47,6 +47,37 @@ test('a deletion that says dryRun=0 deletes the parts, too, and one that ended e
   assert.deepEqual(await site.writer.list('server', 'b'), [])
 })
 
+test('objects that others wrote under an id that is not valid are shown and deleted, and not written', async (t) => {
+  const site = await startObjectsSite(t, {
+    layout: 'vulcand',
+    endpoints: (service) => vulcandEndpoints({ service, isInForce: () => false }),
+  })
+  await site.send('POST', '/v2/backends', BACKEND)
+  for (const id of ['my fe', 'f\u00e9', '__proto__']) {
+    await site.keys.put(`frontends/${id}/frontend`, JSON.stringify(FRONTEND.Frontend), {})
+    await site.keys.put(`frontends/${id}/middlewares/a b`, '{"Type":"connlimit"}', {})
+  }
+
+  for (const id of ['my fe', 'f\u00e9', '__proto__']) {
+    const one = `/v2/frontends/${encodeURIComponent(id)}`
+    const shown = await site.send('GET', one)
+    assert.equal(shown.status, 200)
+    assert.match(await shown.text(), /"Route":"Path/)
+    const posted = await site.send('POST', '/v2/frontends', {
+      Frontend: { ...FRONTEND.Frontend, Id: id },
+    })
+    const patched = await site.send('PATCH', one, { Route: 'Path("/x")' })
+    assert.deepEqual([posted.status, patched.status], [400, 400])
+    const listed = await site.send('GET', `${one}/middlewares`)
+    assert.match(await listed.text(), /"Id":"a b"/)
+    assert.equal((await site.send('DELETE', `${one}/middlewares/a%20b?dryRun=1`)).status, 200)
+    assert.equal((await site.send('DELETE', one)).status, 200)
+    assert.equal((await site.send('GET', one)).status, 404)
+  }
+  assert.deepEqual(await site.writer.list('middleware'), [])
+  assert.equal((await site.send('GET', '/v2/frontends/%2e%2e')).status, 404)
+})
+
 test('what is no id is not found', async (t) => {
   const site = await start(t)
 
@@ -58,7 +89,8 @@ test('what is no id is not found', async (t) => {
         ['PATCH', `/v2/${kind}/${id}`] as const,
         ['DELETE', `/v2/${kind}/${id}`] as const,
       ]),
-      ['GET', `${of}/servers`] as const,
+      // The others may be those of a backend that is in the registry all the same.
+      ...(/%0|%2f/.test(id) ? [['GET', `${of}/servers`] as const] : []),
       ['GET', `/v2/backends/b/servers/${id}`] as const,
     ]) {
       const answer = await site.send(method, path, method === 'PATCH' ? {} : undefined)
@@ -68,6 +100,20 @@ test('what is no id is not found', async (t) => {
         `${method} ${path}`,
       )
     }
+  }
+})
+
+test('a TTL that no registry takes is refused with 400', async (t) => {
+  const site = await start(t)
+  await site.send('POST', '/v2/backends', BACKEND)
+
+  for (const [TTL, status] of [
+    ['99999999h', 400],
+    ['-1s', 400],
+    ['8760h', 200],
+  ] as const) {
+    const answer = await site.send('POST', '/v2/backends/b/servers', { ...SERVER, TTL })
+    assert.equal(answer.status, status, TTL)
   }
 })
 

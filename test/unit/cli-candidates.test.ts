@@ -44,6 +44,20 @@ test('completes flags that are not there yet, and those that may be repeated', a
   ])
 })
 
+test('completes behind a --vulcan that stands before the command', async () => {
+  const asked: IdsWanted[] = []
+  const ids = (wanted: IdsWanted): Promise<readonly string[]> => {
+    asked.push(wanted)
+    return Promise.resolve(IDS)
+  }
+  const url = ['--vulcan', 'http://127.0.0.1:1']
+  assert.deepEqual(await complete(...url, 'fro'), ['frontend'])
+  assert.deepEqual(await complete('-vulcan=http://127.0.0.1:1', 'frontend', 's'), ['show'])
+  const { words } = await findCandidates([...url, 'frontend', 'show', '-id', 'sh'], ids)
+  assert.deepEqual(words, [{ word: 'shop', text: '' }])
+  assert.equal(asked[0]?.flags['vulcan'], 'http://127.0.0.1:1')
+})
+
 test('completes values: words, files, folders, kinds and ids', async () => {
   assert.deepEqual(await complete('serve', '--log-access', 'co'), ['common', 'combined'])
   assert.deepEqual(await complete('serve', '--log-level=d'), ['--log-level=debug'])

@@ -94,6 +94,15 @@ test('every command of vctl is there, each with the flags of the API', () => {
   }
 })
 
+test('secret takes the --vulcan that scripts of vctl set for every command', () => {
+  for (const line of [
+    'secret new_key -f a',
+    '--vulcan http://h secret new_key -f a',
+    'secret new_key -f a --vulcan http://h',
+  ])
+    assert.deepEqual(parseCommandLine(line.split(' ')), { kind: 'new-key', file: 'a' })
+})
+
 test('a table has five spaces between its columns, and none behind the last', () => {
   assert.equal(
     alignTable([

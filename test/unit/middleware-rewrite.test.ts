@@ -113,6 +113,14 @@ test('nothing that a request carries is evaluated', () => {
   assert.equal(apply(ofHeader, { target: '/m', fields }), '/$1%7B%7B.Request.Host%7D%7D')
 })
 
+test('a value cannot cut off the rest of the rule', () => {
+  const rule = { regexp: '/m.*', replacement: '/{{.Request.Header.Get "X-Who"}}?role=guest' }
+  assert.equal(apply(rule, { target: '/m', fields: { 'X-Who': 'a#' } }), '/a%23?role=guest')
+
+  const ofPath = { regexp: '/m.*', replacement: '{{.Request.URL.Path}}&role=guest' }
+  assert.equal(apply(ofPath, { target: '/m%23' }), '/m%23&role=guest')
+})
+
 test('what follows the prefix stays what it was', () => {
   const rule = compile({
     regexp: '^http://localhost/old(.*)',

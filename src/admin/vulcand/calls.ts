@@ -4,8 +4,10 @@
  */
 import type { Written, Writer } from '../../control/writing/writer.ts'
 import { isMap, type Flaw, type JsonMap } from '../../model/parsed.ts'
-import { joinParts, type ObjectKind, type ObjectName, refuseObjectName } from '../../model/names.ts'
+import { YEAR_MS } from '../../model/units.ts'
+import { joinParts, type ObjectKind, type ObjectName } from '../../model/names.ts'
 import { vulcandForm } from '../../providers/layouts/native/layout.ts'
+import { keyOfStored } from '../../providers/layouts/object-keys.ts'
 import { TranslationError } from '../../providers/layouts/translation.ts'
 import { parseGoDuration } from '../../model/go-duration.ts'
 import { readStruct } from '../../providers/layouts/vulcand/go-json.ts'
@@ -236,20 +238,20 @@ function run(handle: Handle): Handle {
   }
 }
 
-/** Throws Refused if it is no name. */
+/** As it is in the path: an id that is not valid may be in the registry all the same. Throws Refused if none can be meant. */
 function ownerOf(of: Kind, call: Call): string | undefined {
   if (of.owner === null) return undefined
   const id = call.parameters[of.owner.parameter] ?? ''
-  if (refuseObjectName({ kind: of.owner.kind, id }) !== null) throw new Refused(404, NOT_FOUND)
+  if (keyOfStored(of.owner.kind, id) === null) throw new Refused(404, NOT_FOUND)
   return id
 }
 
-/** Throws Refused if it is no name: no object has it. */
+/** Throws Refused if no object can have the name. */
 function nameOf(of: Kind, call: Call): ObjectName {
   const id = call.parameters[of.parameter] ?? ''
   const owner = ownerOf(of, call)
   const name = { kind: of.kind, id: owner === undefined ? id : joinParts(owner, id) }
-  if (refuseObjectName(name) !== null) throw new Refused(404, NOT_FOUND)
+  if (keyOfStored(name.kind, name.id) === null) throw new Refused(404, NOT_FOUND)
   return name
 }
 
@@ -281,6 +283,9 @@ function readTtl(text: string): number | null {
   if (typeof ms === 'string')
     throw new Refused(400, `time: invalid duration ${JSON.stringify(text)}`)
   if (ms < 0) throw new Refused(400, `TTL: must not be negative, not ${JSON.stringify(text)}`)
+  // More than registries take.
+  if (ms > YEAR_MS)
+    throw new Refused(400, `TTL: must be at most 8760h, not ${JSON.stringify(text)}`)
   return ms === 0 ? null : ms
 }
 

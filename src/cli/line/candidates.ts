@@ -2,6 +2,7 @@
 import { OBJECT_KINDS, type ObjectKind } from '../../model/names.ts'
 import type { Completes, Flag, Words } from '../spec.ts'
 import { readWords } from '../words.ts'
+import { takeUrl } from './ahead.ts'
 import { ALONE, COMMANDS, GROUPS, membersOf, type Spec } from './catalog.ts'
 
 export interface Candidate {
@@ -32,12 +33,15 @@ const FOLDERS: Candidates = { kind: 'folders', words: [] }
 /** `words`: behind the name of the program; the last one is completed. */
 export async function findCandidates(words: readonly string[], idsOf: IdsOf): Promise<Candidates> {
   const last = words.at(-1) ?? ''
-  const found = await candidatesFor(words.slice(0, -1), last, idsOf)
+  const { url, others } = takeUrl(words.slice(0, -1))
+  const found = await candidatesFor(others, url, last, idsOf)
   return { ...found, words: found.words.filter(({ word }) => word.startsWith(last)) }
 }
 
 function candidatesFor(
   before: readonly string[],
+  /** Words of a flag that may stand before the command. */
+  ahead: readonly string[],
   last: string,
   idsOf: IdsOf,
 ): Promise<Candidates> | Candidates {
@@ -57,7 +61,8 @@ function candidatesFor(
   }
   const name = isGroup ? `${first} ${second}` : first
   const spec = COMMANDS.find((one) => one.name === name && one.isHidden !== true)
-  return spec === undefined ? NOTHING : ofCommand(spec, before.slice(isGroup ? 2 : 1), last, idsOf)
+  if (spec === undefined) return NOTHING
+  return ofCommand(spec, [...ahead, ...before.slice(isGroup ? 2 : 1)], last, idsOf)
 }
 
 const NOTHING: Candidates = { kind: 'words', words: [] }

@@ -11,6 +11,7 @@ import {
   type Parsed,
   type Spec,
 } from './catalog.ts'
+import { takeUrl } from './ahead.ts'
 import { helpOf, helpOfGroup, helpText } from './help.ts'
 import { COMPLETE } from './own-words.ts'
 
@@ -48,18 +49,11 @@ export function parseCommandLine(argv: readonly string[]): Command {
   )
 }
 
-/** vctl finds its --vulcan anywhere, also before the command. */
+/** Where a command that has it reads it. */
 function withUrlLast(argv: readonly string[]): readonly string[] {
-  const [first = '', second = ''] = argv
-  if (first === COMPLETE.name) return argv
-  const at = isUrl(first) ? 0 : isUrl(second) ? 1 : -1
-  if (at === -1) return argv
-  const count = /=/.test(argv[at] ?? '') ? 1 : 2
-  return [...argv.slice(0, at), ...argv.slice(at + count), ...argv.slice(at, at + count)]
-}
-
-function isUrl(word: string): boolean {
-  return /^--?vulcan(?:=|$)/.test(word)
+  if (argv[0] === COMPLETE.name) return argv
+  const { url, others } = takeUrl(argv)
+  return [...others, ...url]
 }
 
 function parseWords(spec: Spec, words: readonly string[]): Command {

@@ -57,6 +57,8 @@ const FILE: Flag = {
   aliases: ['f'],
   completes: 'file',
 }
+/** vctl takes it with every command, so scripts set it once for all of them. */
+const VULCAN: Flag = { value: 'URL', text: 'has no effect here: no Sluice is asked' }
 const EXITS = 'Exit 0: written; 1: not written, with the reason; 2: wrong usage.'
 
 export const SECRET_SPECS: readonly CommandSpec<SecretCommand>[] = [
@@ -64,7 +66,7 @@ export const SECRET_SPECS: readonly CommandSpec<SecretCommand>[] = [
     name: 'secret new_key',
     usage: ['[flags]'],
     summary: 'make a key that seals key pairs',
-    flags: { file: FILE },
+    flags: { file: FILE, vulcan: VULCAN },
     examples: ['sluice secret new_key -f seal.key'],
     exits: EXITS,
     isGo: true,
@@ -82,6 +84,7 @@ export const SECRET_SPECS: readonly CommandSpec<SecretCommand>[] = [
       sealKey: { value: 'KEY', text: 'the key: 64 hex digits' },
       privateKey: { value: 'FILE', text: 'the private key, PEM', completes: 'file' },
       cert: { value: 'FILE', text: 'the certificate and its chain, PEM', completes: 'file' },
+      vulcan: VULCAN,
     },
     text: [
       'Prints JSON, whose base64 is the KeyPair of a host in a registry with the layout of vulcand. The key is on the command line for others on the machine to see: --sealKey @FILE reads it from a file.',

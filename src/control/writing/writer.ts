@@ -7,7 +7,7 @@ import type { ObjectKind, ObjectName } from '../../model/names.ts'
 import { flaw, type Flaw } from '../../model/parsed.ts'
 import type { SourceSpec } from '../../model/settings.ts'
 import type { KeyEntry, Layout, LayoutChoice } from '../../providers/layout.ts'
-import { keyOfObject, objectOfKey } from '../../providers/layouts/object-keys.ts'
+import { keyOfObject, keyOfStored, objectOfKey } from '../../providers/layouts/object-keys.ts'
 import { readJsonText } from '../../providers/registry/json-value.ts'
 import type { DeclaredObject } from '../../providers/provider.ts'
 import type { KeyStore, StoredKey, WriteOptions } from '../../providers/store.ts'
@@ -115,6 +115,12 @@ export function createWriter(options: WriterOptions): Writer {
     return path
   }
 
+  /** Of one that others may have written under an id that is not valid; null: no key can have it. */
+  async function stored({ kind, id }: ObjectName): Promise<StoredKey | null> {
+    const path = keyOfStored(kind, id)
+    return path === null ? null : (await keys()).get(path)
+  }
+
   function toWritten(name: ObjectName, key: StoredKey): Written | Promise<Written> {
     const entry = { path: key.path, key: key.path, text: key.text }
     if (key.fault !== undefined) {
@@ -151,7 +157,7 @@ export function createWriter(options: WriterOptions): Writer {
     layout: form,
     sealKey: choice.sealKey,
     async get(name) {
-      const key = await (await keys()).get(pathOf(name))
+      const key = await stored(name)
       return key === null ? null : toWritten(name, key)
     },
     async list(kind, owner) {
@@ -192,7 +198,10 @@ export function createWriter(options: WriterOptions): Writer {
       const written = sealed === undefined ? text : await sealed.seal(path, text)
       return (await keys()).put(path, written, write)
     },
-    delete: async (name, write) => (await keys()).delete(pathOf(name), write),
+    async delete({ kind, id }, write) {
+      const path = keyOfStored(kind, id)
+      return path !== null && (await keys()).delete(path, write)
+    },
     async close() {
       await (await opened?.catch(() => null))?.close()
       opened = null

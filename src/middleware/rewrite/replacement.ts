@@ -103,7 +103,12 @@ export function expand(
 ): void {
   for (const piece of pieces) {
     if ('text' in piece) append(piece.text, OF_THE_RULE)
-    else if ('variable' in piece) append(piece.variable(exchange), OF_A_VALUE)
+    else if ('variable' in piece) append(escapeHash(piece.variable(exchange)), OF_A_VALUE)
     else append(match.group(piece.group) ?? '', match.start(piece.group))
   }
+}
+
+/** Behind a `#`, the rest of the rule would be no part of the URL. */
+function escapeHash(value: string): string {
+  return value.includes('#') ? value.replaceAll('#', '%23') : value
 }

@@ -3,6 +3,7 @@
  * `syslog:///run/log.sock` (a stream socket), and `syslog://`, the syslog of this machine at its UDP port.
  */
 import { parseAddress } from '../../model/address.ts'
+import { quote } from '../../model/parsed.ts'
 
 export type Destination =
   | { readonly to: 'stdout' }
@@ -64,10 +65,10 @@ function readForm(parameters: URLSearchParams): SyslogForm | string {
   const prefix = parameters.get('prefix') ?? '@cee: '
   if (facility === '' || !FACILITIES.includes(facility)) {
     const known = FACILITIES.filter((name) => name !== '').join(', ')
-    return `has an unknown facility "f"; there are ${known}`
+    return `has the unknown facility f=${quote(facility)}; there are ${known}`
   }
   if (!SEVERITIES.includes(severity))
-    return `has an unknown severity "sev"; there are ${SEVERITIES.join(', ')}`
+    return `has the unknown severity sev=${quote(severity)}; there are ${SEVERITIES.join(', ')}`
   if (prefix.length > 128 || !PRINTABLE.test(prefix))
     return 'has a prefix that is not at most 128 printable ASCII characters'
   return {

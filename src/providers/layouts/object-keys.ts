@@ -42,9 +42,17 @@ export function objectOfKey(path: string): ObjectName | null {
 
 /** The key of an object; null if the id is not valid. */
 export function keyOfObject(kind: ObjectKind, id: string): string | null {
-  const ids = id.split('/')
-  const [owner = '', part = ''] = ids
-  if (refuseObjectName({ kind, id }) !== null) return null
+  return refuseObjectName({ kind, id }) === null ? keyOfStored(kind, id) : null
+}
+
+/**
+ * As keyOfObject, also with an id that is not valid: others may have written the object, and it can be shown and deleted. Null if
+ * no key of one object is meant.
+ */
+export function keyOfStored(kind: ObjectKind, id: string): string | null {
+  const [owner = '', part = '', ...more] = id.split('/')
+  const parts = PARTED.has(kind) ? [owner, part] : [id]
+  if (more.length > 0 || !parts.every(isSegment)) return null
   for (const [name, section] of SECTIONS) {
     if (section.part === kind) return `${name}/${owner}/${section.parts}/${part}`
     if (section.whole === kind) {
@@ -52,4 +60,13 @@ export function keyOfObject(kind: ObjectKind, id: string): string | null {
     }
   }
   return null
+}
+
+const PARTED: ReadonlySet<ObjectKind> = new Set(['server', 'middleware'])
+const MAX_SEGMENT = 1024
+
+/** Paths that are normalised on their way, as those of URLs, lose `.` and `..`. */
+function isSegment(text: string): boolean {
+  if (text === '' || text === '.' || text === '..' || text.length > MAX_SEGMENT) return false
+  return !/[/\u0000-\u001f\u007f]/.test(text) && text.isWellFormed()
 }
