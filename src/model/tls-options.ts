@@ -128,6 +128,12 @@ export function cipherNamed(text: string): string | null {
   return CIPHER_NAMES.has(name) ? name : (CIPHERS[name] ?? null)
 }
 
+/** The IANA name of a suite, by either; null: there is none, or it is not secure. */
+export function ianaCipherName(text: string): string | null {
+  const name = cipherNamed(text)
+  return Object.keys(CIPHERS).find((iana) => CIPHERS[iana] === name) ?? null
+}
+
 export function isTls13Cipher(name: string): boolean {
   return name.startsWith('TLS_')
 }

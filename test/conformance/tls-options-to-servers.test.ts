@@ -18,7 +18,8 @@ import { eventually } from '../support/until.ts'
 const SUITE = 'ECDHE-ECDSA-AES256-GCM-SHA384'
 const OTHER = 'ECDHE-ECDSA-AES128-GCM-SHA256'
 
-const { cert, key } = createAuthority({ after }).issue('127.0.0.1')
+const authority = createAuthority({ after })
+const { cert, key } = authority.issue('127.0.0.1')
 
 function startTlsOrigin(t: TestContext, options: TlsOptions = {}): Promise<Origin> {
   return startOrigin(t, OK, { cert, key, ...options })
@@ -159,6 +160,32 @@ for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
     assert.deepEqual(seen, [false, true, false, false])
   })
 }
+
+// Node verifies no name on a session that is resumed (CVE-2026-48934), and OpenSSL no certificate.
+test('a session from before a change of what is verified is not resumed', async (t) => {
+  const origin = await startTlsOrigin(t, ONLY_12)
+  origin.follow((_request, connection) =>
+    connection.end('HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok'),
+  )
+  const trusting = { ca: authority.certPath }
+  const stranger = createAuthority(t).certPath
+  const gateway = await startGateway(t, configTo(origin.url, { tls: trusting }))
+
+  const statuses = []
+  for (const tls of [
+    trusting,
+    { ...trusting, serverName: 'other.test' },
+    trusting,
+    { ca: stranger },
+    { verify: false },
+    {},
+  ]) {
+    await gateway.apply(configTo(origin.url, { tls }))
+    statuses.push((await exchange(t, gateway.port, get('/'))).status)
+  }
+
+  assert.deepEqual(statuses, [200, 502, 200, 502, 200, 502])
+})
 
 test('a probe speaks the versions that requests speak', async (t) => {
   const origin = await startTlsOrigin(t, ONLY_12)

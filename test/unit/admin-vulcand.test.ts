@@ -435,6 +435,53 @@ test('objects in the native form are shown in that of vulcand', async (t) => {
   assert.equal(frontend.Settings.PassHostHeader, true)
 })
 
+test('TLS and keep-alive of native objects are shown by the names of Go', async (t) => {
+  const site = await startVulcand(t)
+  const tls = { maxVersion: 'TLSv1.2', ciphers: ['ECDHE-RSA-AES128-SHA'], tickets: false }
+  await site.writer.put(
+    { kind: 'backend', id: 'vote' },
+    { tls: { verify: false, ...tls }, keepAlive: { period: '30s' } },
+    {},
+  )
+  await site.writer.put(
+    { kind: 'listener', id: 'secure' },
+    { address: ':443', protocol: 'https', tls: { profile: 'modern' } },
+    {},
+  )
+
+  const shown = []
+  for (const path of ['backends/vote', 'listeners/secure']) {
+    const { Settings } = (await (await site.fetch(`/v2/${path}`)).json()) as { Settings: object }
+    shown.push(Settings)
+  }
+
+  const rest = { SessionCache: { Type: '', Settings: null }, PreferServerCipherSuites: false }
+  assert.deepEqual(shown, [
+    {
+      Timeouts: { Read: '', Dial: '', TLSHandshake: '' },
+      KeepAlive: { Period: '30s', MaxIdleConnsPerHost: 0 },
+      TLS: {
+        ...rest,
+        InsecureSkipVerify: true,
+        MinVersion: 'VersionTLS12',
+        MaxVersion: 'VersionTLS12',
+        SessionTicketsDisabled: true,
+        CipherSuites: ['TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA'],
+      },
+    },
+    {
+      TLS: {
+        ...rest,
+        InsecureSkipVerify: false,
+        MinVersion: 'VersionTLS13',
+        MaxVersion: '',
+        SessionTicketsDisabled: false,
+        CipherSuites: null,
+      },
+    },
+  ])
+})
+
 test('top shows frontends and servers with traffic, the worst first', async (t) => {
   const counts = new Map<number, Partial<Record<number, number>>>([
     [1, { [COUNT.status + 2]: 6, [COUNT.duration + 1]: 6 }],

@@ -1,6 +1,7 @@
 /** Objects that were not written by vulcand's API, in vulcand's form: what it has no member for is left out. */
 import { type ObjectKind, splitParts } from '../../model/names.ts'
 import { isMap, type JsonMap } from '../../model/parsed.ts'
+import { toVulcandTls } from '../../providers/layouts/vulcand/tls-settings.ts'
 import { toForm } from './forms.ts'
 
 /** `value`: in the native form, valid or not. */
@@ -21,6 +22,7 @@ export function nativeForm(kind: ObjectKind, value: unknown, id: string): JsonMa
           Address: addressOf(text(map['address'])),
           Scope: text(map['scope']),
           ProxyProtocol: map['proxyProtocol'] === undefined ? '' : 'PROXY_V1',
+          ...(map['tls'] === undefined ? {} : { Settings: tlsBlock(map) }),
         },
         id,
       )
@@ -73,6 +75,7 @@ export function frontendOf(id: string, frontend: object): JsonMap {
 function backendSettings(map: JsonMap): JsonMap {
   const timeouts = isMap(map['timeouts']) ? map['timeouts'] : {}
   const limits = isMap(map['limits']) ? map['limits'] : {}
+  const keepAlive = isMap(map['keepAlive']) ? map['keepAlive'] : {}
   const { idle } = limits
   return {
     Timeouts: {
@@ -80,8 +83,17 @@ function backendSettings(map: JsonMap): JsonMap {
       Dial: duration(timeouts['connect']),
       TLSHandshake: duration(timeouts['handshake']),
     },
-    KeepAlive: { MaxIdleConnsPerHost: typeof idle === 'number' ? idle : 0 },
+    KeepAlive: {
+      Period: duration(keepAlive['period']),
+      MaxIdleConnsPerHost: typeof idle === 'number' ? idle : 0,
+    },
+    ...tlsBlock(map),
   }
+}
+
+function tlsBlock({ tls }: JsonMap): JsonMap {
+  const TLS = isMap(tls) ? toVulcandTls(tls) : null
+  return TLS === null ? {} : { TLS }
 }
 
 function duration(value: unknown): string {

@@ -1,6 +1,6 @@
-/** vulcand's TLS block of a listener or a backend: what is translated, and remarks for members without effect. */
-import { quote } from '../../../model/parsed.ts'
-import { cipherNamed, type TlsVersion } from '../../../model/tls-options.ts'
+/** vulcand's TLS block of a listener or a backend: what is translated, remarks for members without effect, and the way back. */
+import { type JsonMap, quote } from '../../../model/parsed.ts'
+import { cipherNamed, ianaCipherName, type TlsVersion } from '../../../model/tls-options.ts'
 import { TranslationError } from '../translation.ts'
 import type { GoStruct } from './go-json.ts'
 
@@ -142,4 +142,27 @@ function remarkVersions(tls: GoStruct, lowest: VersionName, highest: VersionName
   if (highest !== '' && VERSIONS[highest] === null)
     remarks.push(`${tls.place('MaxVersion')} is not honoured: TLS 1.2 and 1.3 are spoken`)
   return remarks
+}
+
+/** vulcand's block of `tls` as it is written in the native form, valid or not; null: it has nothing that vulcand knows. */
+export function toVulcandTls(tls: JsonMap): JsonMap | null {
+  const { verify, profile, minVersion, maxVersion, ciphers, tickets } = tls
+  const lowest = profile === 'modern' ? 'TLSv1.3' : maxVersion === 'TLSv1.2' ? maxVersion : ''
+  const suites = Array.isArray(ciphers) ? (ciphers as readonly unknown[]) : []
+  const names = suites.flatMap((one) =>
+    typeof one === 'string' ? (ianaCipherName(one) ?? []) : [],
+  )
+  const block = {
+    ...(verify === false ? { InsecureSkipVerify: true } : {}),
+    ...versionMember('MinVersion', minVersion ?? lowest),
+    ...versionMember('MaxVersion', maxVersion),
+    ...(tickets === false ? { SessionTicketsDisabled: true } : {}),
+    ...(names.length === 0 ? {} : { CipherSuites: names }),
+  }
+  return Object.keys(block).length === 0 ? null : block
+}
+
+function versionMember(name: string, version: unknown): JsonMap {
+  const found = Object.entries(VERSIONS).find(([, one]) => one !== null && one === version)
+  return found === undefined ? {} : { [name]: found[0] }
 }
