@@ -7,6 +7,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 export interface DataLock {
+  /** Again has no effect: it is released to the next program, and at the end. */
   release(): void
 }
 
@@ -65,7 +66,11 @@ export async function lockData(
     // Nothing is written to it: it stays empty, and cannot be damaged.
     database.exec('BEGIN EXCLUSIVE')
     writeFileSync(holder, `${process.pid}\n`)
-    return { release: () => database.close() }
+    return {
+      release() {
+        if (database.isOpen) database.close()
+      },
+    }
   } catch (error) {
     if (isLocked(error)) {
       throw new Error(
