@@ -180,6 +180,20 @@ const CASES: readonly Case[] = [
     value: { ...plainBackend, tls: { minVersion: 'TLSv1.3' }, keepAlive: { period: '0s' } },
   },
   {
+    title: 'a backend with suites of TLS 1.2 that speaks TLS 1.3 alone',
+    path: 'backends/b1/backend',
+    json: {
+      Type: 'http',
+      Settings: {
+        TLS: { MinVersion: 'VersionTLS13', CipherSuites: ['TLS_RSA_WITH_AES_128_CBC_SHA'] },
+      },
+    },
+    value: { ...plainBackend, tls: { minVersion: 'TLSv1.3' } },
+    remarks: [
+      'Settings.TLS.CipherSuites has no effect: they are of TLS 1.2, and MinVersion is VersionTLS13',
+    ],
+  },
+  {
     title: 'a backend whose probes of TCP are further apart than TCP can count',
     path: 'backends/b1/backend',
     json: { Type: 'http', Settings: { KeepAlive: { Period: '10h' } } },

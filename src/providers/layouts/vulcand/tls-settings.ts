@@ -1,6 +1,11 @@
 /** vulcand's TLS block of a listener or a backend: what is translated, remarks for members without effect, and the way back. */
 import { type JsonMap, quote } from '../../../model/parsed.ts'
-import { cipherNamed, ianaCipherName, type TlsVersion } from '../../../model/tls-options.ts'
+import {
+  cipherNamed,
+  ianaCipherName,
+  isTls13Cipher,
+  type TlsVersion,
+} from '../../../model/tls-options.ts'
 import { TranslationError } from '../translation.ts'
 import type { GoStruct } from './go-json.ts'
 
@@ -75,7 +80,13 @@ function translateTls(tls: GoStruct, sessions: string): { own: OwnTls; remarks: 
   const remarks = [...remarkVersions(tls, lowest, highest), ...remarkCache(tls, sessions)]
   tls.flag('PreferServerCipherSuites')
   const names = tls.texts('CipherSuites')
-  const ciphers = names.flatMap((name) => cipherNamed(name) ?? [])
+  const known = names.flatMap((name) => cipherNamed(name) ?? [])
+  const isTooOld = lowest === 'VersionTLS13' && known.length > 0 && !known.some(isTls13Cipher)
+  const ciphers = isTooOld ? [] : known
+  if (isTooOld) {
+    const why = `they are of TLS 1.2, and MinVersion is ${lowest}`
+    remarks.push(`${tls.place('CipherSuites')} has no effect: ${why}`)
+  }
   const weak = names.filter((name) => cipherNamed(name) === null)
   const unknown = weak.find((name) => !TOO_WEAK.has(name))
   if (unknown !== undefined) {
@@ -84,7 +95,7 @@ function translateTls(tls: GoStruct, sessions: string): { own: OwnTls; remarks: 
     )
   }
   if (weak.length > 0) {
-    const left = ciphers.length === 0 ? '; the built-in list is used' : ''
+    const left = known.length === 0 ? '; the built-in list is used' : ''
     const shown = weak.map(quote).join(', ')
     remarks.push(`${tls.place('CipherSuites')}: ${shown} cannot be used here${left}`)
   }
