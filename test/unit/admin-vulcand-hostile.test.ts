@@ -103,6 +103,28 @@ test('what is no id is not found', async (t) => {
   }
 })
 
+test('a patch neither moves an object nor names a backend that is missing', async (t) => {
+  const site = await start(t)
+  await site.send('POST', '/v2/backends', BACKEND)
+  await site.send('POST', '/v2/backends/b/servers', SERVER)
+  await site.send('POST', '/v2/frontends', FRONTEND)
+  const before = await (await site.fetch('/v2/frontends/f')).text()
+
+  for (const [path, patch, status] of [
+    ['frontends/f', { BackendId: 'missing' }, 404],
+    ['frontends/f', { backendid: 'missing' }, 404],
+    ['frontends/f', { Id: 'other' }, 400],
+    ['backends/b', { Id: 5 }, 400],
+    ['backends/b/servers/s', { Id: 'b/s' }, 400],
+    ['frontends/f', { Id: 'f', BackendId: 'b' }, 200],
+    ['backends/b/servers/s', { Id: 's' }, 200],
+  ] as const) {
+    const answer = await site.send('PATCH', `/v2/${path}`, patch)
+    assert.equal(answer.status, status, `${path} ${JSON.stringify(patch)}`)
+  }
+  assert.equal(await (await site.fetch('/v2/frontends/f')).text(), before)
+})
+
 test('a TTL that no registry takes is refused with 400', async (t) => {
   const site = await start(t)
   await site.send('POST', '/v2/backends', BACKEND)

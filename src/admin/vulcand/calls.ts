@@ -112,6 +112,7 @@ export function createVulcandCalls({ service, isInForce }: VulcandOptions): Vulc
     const name = nameOf(of, call)
     const change = parse(toText(call.body), of)
     const writer = await service.writer()
+    await refuseMove(writer, of, name, change)
     let form: JsonMap = {}
     const result = await service.write({
       ...{ call, name, ttlMs: null, isPatch: true },
@@ -130,6 +131,27 @@ export function createVulcandCalls({ service, isInForce }: VulcandOptions): Vulc
       refuse: (flaws) => refusal(form, flaws),
     })
     return answerOf(200, hideKeys(form), etagOf(result.revision))
+  }
+
+  /** A patch keeps the id, and as in a POST the backend of a frontend has to be there. */
+  async function refuseMove(
+    writer: Writer,
+    of: Kind,
+    name: ObjectName,
+    change: unknown,
+  ): Promise<void> {
+    if (!isMap(change)) return
+    const patch = readStruct(change)
+    const member = of.kind === 'host' ? 'Name' : 'Id'
+    const [own] = name.id.split('/').slice(-1)
+    const id = patch.raw(member)
+    if (id !== undefined && id !== own) {
+      throw new Refused(400, `${member}: a patch cannot change it: it is ${JSON.stringify(own)}`)
+    }
+    const backend = patch.raw('BackendId')
+    if (of.kind === 'frontend' && typeof backend === 'string' && backend !== '') {
+      await requireOwner(writer, of, null, { BackendId: backend })
+    }
   }
 
   async function put(
