@@ -118,7 +118,7 @@ const BACKENDS = specsOf({
       readTimeout: { value: 'DURATION', text: 'until the first byte of a response' },
       dialTimeout: { value: 'DURATION', text: 'of a connect' },
       handshakeTimeout: { value: 'DURATION', text: 'of a TLS handshake' },
-      keepAlivePeriod: { value: 'DURATION', text: 'between two probes of a connection' },
+      keepAlivePeriod: { value: 'DURATION', text: 'silence until TCP probes a server' },
       maxIdleConns: { value: 'N', text: 'idle connections to each server' },
       ...TLS_FLAGS,
     },
