@@ -535,7 +535,8 @@ test('a damaged key pair is set aside, wherever the damage is', () => {
 })
 
 test('what was sealed is judged, too', () => {
-  const faults = [{ Key: '', Cert: 'YQ==' }, { Key: 'YQ==', Cert: 5 }, 'no map'].map((plain) => {
+  const Cert = Buffer.from(PEM.Cert).toString('base64')
+  const faults = [{ Key: '', Cert }, { Key: 'YQ==', Cert: 5 }, 'no map'].map((plain) => {
     const text = host({ KeyPair: JSON.parse(seal(SEAL_KEY, plain)) as unknown })
     return read('hosts/h/host', text, SEAL_KEY)?.fault
   })
@@ -545,6 +546,28 @@ test('what was sealed is judged, too', () => {
     'Settings.KeyPair.Cert: must be text, not 5',
     'Settings.KeyPair: what was sealed is no key pair',
   ])
+})
+
+test('a key pair is PEM text, never the path of a file', () => {
+  const base64 = (text: string): string => Buffer.from(text).toString('base64')
+  const paths = { Key: base64('/etc/ssl/private/a.key'), Cert: base64('/etc/ssl/a.crt') }
+  const texts = [
+    host({ KeyPair: paths }),
+    host({ KeyPair: JSON.parse(seal(SEAL_KEY, paths)) as unknown }),
+  ]
+  for (const text of texts) {
+    const object = read('hosts/h/host', text, SEAL_KEY)
+    assert.equal(object?.fault, 'Settings.KeyPair.Cert: must be the base64 of PEM text')
+  }
+})
+
+test('text before the PEM of a key pair is left out, such as the attributes that openssl pkcs12 prints', () => {
+  const commented = {
+    Key: Buffer.from(`Bag Attributes\n    friendlyName: a\n${PEM.Key}`).toString('base64'),
+    Cert: Buffer.from(`subject=CN = a\n\n${PEM.Cert}`).toString('base64'),
+  }
+  const object = read('hosts/h/host', host({ KeyPair: commented }))
+  assert.deepEqual(object?.value, { cert: PEM.Cert, key: PEM.Key, default: false })
 })
 
 test('a host without a key pair declares nothing', () => {

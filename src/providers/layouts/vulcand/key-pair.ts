@@ -86,7 +86,10 @@ function readSealed(sealed: unknown, place: string): GoStruct {
 function readPem(pair: GoStruct, name: string): string {
   const pem = readBytes(pair, name).toString('utf8')
   if (pem === '') throw new TranslationError(`${pair.place(name)} is missing`)
-  return pem
+  // Without a block it would be taken for the path of a file of this machine. Text before the first one is a comment.
+  const begin = pem.indexOf('-----BEGIN')
+  if (begin >= 0) return pem.slice(begin)
+  throw new TranslationError(`${pair.place(name)}: must be the base64 of PEM text`)
 }
 
 function readBytes(struct: GoStruct, name: string): Buffer {
