@@ -282,9 +282,10 @@ export async function run(options: RunOptions): Promise<number> {
       if (listening && problem !== undefined)
         log.error({ listener: id }, `${problem}; both take connections`)
     }
-    if (predecessor !== null) pidFile.write(process.pid)
     admin ??= await open()
     if (admin === null || isStopping()) return
+    // What fails before leaves the file to the predecessor.
+    if (predecessor !== null) pidFile.write(process.pid)
     state = 'ready'
     acme?.begin()
     const fields = { ports, admin: admin.address, workers: settings.workers, version }

@@ -22,6 +22,7 @@ test('an upgrade to a program that does not come to serve says why and changes n
   mkdirSync(join(folder, 'data'), { recursive: true })
   const ends = script(folder, 'ends', 'exit 3')
   const hangs = script(folder, 'hangs', 'exec sleep 600')
+  const other = script(folder, 'other', `printf '{"kind":"other"}\\n' >&3; exit 4`)
   const plain = join(folder, 'plain')
   writeFileSync(plain, 'no program')
   const upgradeTo = (to: string, withinMs = 60_000): Promise<string> => {
@@ -32,6 +33,7 @@ test('an upgrade to a program that does not come to serve says why and changes n
   assert.equal(await upgradeTo(join(folder, 'none')), `there is no program ${folder}/none`)
   assert.equal(await upgradeTo(plain), `${plain} may not be executed`)
   assert.equal(await upgradeTo(ends), 'it ended with exit code 3 before it served')
+  assert.equal(await upgradeTo(other), 'it ended with exit code 4 before it served')
   assert.equal(await upgradeTo(hangs, 300), 'it does not serve within 0.3 s, and was ended')
   program.write({ ...CONFIG, admin: { socket: 'here' } })
   const refused = await upgrading.failedUpgrade()

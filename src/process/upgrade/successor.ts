@@ -63,7 +63,8 @@ export async function startSuccessor(options: SuccessorOptions): Promise<Success
     const channel = openChannel<FromSuccessor, FromProgram>(socket)
     channel.listen((message) => {
       if (message.kind === 'problem') problem ||= message.text
-      else {
+      // Another version may say more.
+      else if (message.kind === 'ready') {
         child.unref()
         channel.unref()
         const passOn = (): void => {
