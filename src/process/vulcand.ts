@@ -1,5 +1,5 @@
 /** The program `vulcand`: Sluice with vulcand's flags, exit codes, pid file and order of start. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { availableParallelism, tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import {
@@ -37,13 +37,12 @@ export async function runVulcand(argv: readonly string[]): Promise<number> {
       return 0
     }
     refuseFlaws(configuration.document)
-    writePid(configuration.pidPath)
   } catch (error) {
     if (!(error instanceof FlagError)) throw error
     fail(error.message)
     return FAILED
   }
-  const { document, file, logForm, remarks } = configuration
+  const { document, file, logForm, pidPath, remarks } = configuration
   process.title = 'vulcand'
   for (const remark of remarks) console.error(`vulcand: ${remark}`)
   const [extra] = parsed.rest
@@ -53,6 +52,7 @@ export async function runVulcand(argv: readonly string[]): Promise<number> {
   const code = await serve({
     ...{ config: file, synapse: null, flags: {}, env: withoutSettings(process.env) },
     ...{ base: { name: 'flags', document }, isStrict: true, logForm },
+    pidFile: pidPath,
     version: versionNumber(),
     complain: (line) => console.error(line.replace(/^sluice: /, 'vulcand: ')),
     fail,
@@ -77,17 +77,6 @@ function refuseFlaws(document: JsonMap): void {
   if (flaw === undefined) return
   const flag = flagOfPlace(flaw.key.replace(/^#/, ''))
   throw new FlagError(flag === null ? flaw.message : `-${flag}: ${flaw.message}`)
-}
-
-/** As vulcand writes it: at the start, and it stays when the program ends. */
-function writePid(path: string | null): void {
-  if (path === null) return
-  try {
-    writeFileSync(path, String(process.pid), { mode: 0o644 })
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause)
-    throw new FlagError(`-pidPath: cannot write ${path}: ${reason}`, { cause })
-  }
 }
 
 function makeTemporary(): string {

@@ -47,7 +47,7 @@ test('a program that is stopped finishes its requests, and the next one serves w
 
   assert.equal((await slow).text, 'done')
   assert.deepEqual([ended.code, ended.signal, ended.errors], [0, null, ''])
-  assert.equal(readFileSync(pidPath, 'utf8'), String(first.pid))
+  assert.equal(readFileSync(pidPath, 'utf8'), `${first.pid}\n`)
   assert.deepEqual([after.status, after.text], [200, 'again'])
   assert.equal((await second.ended()).code, 0)
 })
