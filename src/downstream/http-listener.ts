@@ -94,7 +94,6 @@ export class HttpListener extends LiveListener {
     this.leave(former)
     const connection = new Http2Connection(socket, reads, peer, this, http2)
     this.enter(connection)
-    if (this.draining) connection.closeBy()
     return connection
   }
 

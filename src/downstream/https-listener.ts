@@ -116,6 +116,10 @@ export class HttpsListener extends HttpListener {
     this.handler.refused(refusePlainHttp(raw, error, clientPeer, this.listener.id))
   }
 
+  protected override get handshakes(): number {
+    return this.#tls.handshakes
+  }
+
   override setTicketKeys(keys: Buffer): void {
     this.#tls.setTicketKeys(keys)
   }

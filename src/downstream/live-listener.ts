@@ -4,7 +4,7 @@
  * protocol takes it: http-listener.ts, https-listener.ts, stream-listener.ts.
  */
 import type { Socket } from 'node:net'
-import { clock } from '../http/connection/clock.ts'
+import { clock, readClock } from '../http/connection/clock.ts'
 import type { Deadlines } from '../http/connection/deadlines.ts'
 import { isAmongLast, KEPT_FOR_SERVERS } from '../http/connection/descriptors.ts'
 import type { Exchange } from '../http/exchange.ts'
@@ -73,6 +73,10 @@ export abstract class LiveListener {
   listener: Listener
   handler: ListenerHandler
   draining = false
+  /** Accepted connections that have not begun by then hold up no drain. */
+  #awaitsUntil = 0
+  /** What is left is cut. */
+  #isOver = false
   protected readonly slot: Slot
   readonly #context: ListenerContext
   readonly #preambles: PreambleReader
@@ -185,8 +189,15 @@ export abstract class LiveListener {
   /** Of TLS sessions, from now on. */
   setTicketKeys(_keys: Buffer): void {}
 
+  /** Those that are open; while a drain begins also those that are about to be. */
   get connections(): number {
-    return this.#connections.size
+    const arriving = clock.now < this.#awaitsUntil ? this.#preambles.reading + this.handshakes : 0
+    return this.#connections.size + arriving
+  }
+
+  /** TLS handshakes under way. */
+  protected get handshakes(): number {
+    return 0
   }
 
   /** Stops accepting. Connections close after their current exchange, idle ones after a moment. */
@@ -194,11 +205,13 @@ export abstract class LiveListener {
     if (this.draining) return
     this.draining = true
     this.#sockets.close()
-    for (const connection of this.#connections) connection.closeBy(clock.now + DRAIN_IDLE_MS)
+    this.#awaitsUntil = readClock() + DRAIN_IDLE_MS
+    for (const connection of this.#connections) connection.closeBy(this.#awaitsUntil)
   }
 
   /** A drain is over: ends the exchanges in flight. */
   cut(): void {
+    this.#isOver = true
     const error = new ExchangeError('DRAINED', 'the drain took too long')
     for (const connection of this.#connections) connection.endExchange(error)
   }
@@ -206,6 +219,7 @@ export abstract class LiveListener {
   /** Closes what is left. */
   destroy(): void {
     this.drain()
+    this.#isOver = true
     for (const connection of this.#connections) connection.reset()
   }
 
@@ -248,14 +262,17 @@ export abstract class LiveListener {
     }
   }
 
-  /** Whether a limit or the drain keeps a client from connecting; if so its connection is refused. */
+  /**
+   * Whether a limit keeps a client from connecting; if so its connection is refused. One that was accepted before a drain began is
+   * served, though its handshake ends later.
+   */
   protected refuses(socket: Socket, preamble: Preamble | null): boolean {
     const peer = preamble?.proxied?.source?.host ?? plainHost(socket.remoteAddress ?? '')
     const { connections, connectionsPerClient } = this.listener.limits
     const isFull = connections > 0 && sharedLoad(this.slot, SHARED.connections) >= connections
     const ofPeer = this.#perClient.get(peer) ?? 0
     const isGreedy = connectionsPerClient > 0 && ofPeer >= connectionsPerClient
-    if (!this.draining && !isFull && !isGreedy) return false
+    if (!this.#isOver && !isFull && !isGreedy) return false
     this.turnAway(socket, preamble, 'TOO_MANY_CONNECTIONS', 'too many connections')
     return true
   }
@@ -266,6 +283,7 @@ export abstract class LiveListener {
     this.#perClient.set(peerIp, (this.#perClient.get(peerIp) ?? 0) + 1)
     this.#count(1)
     this.#connections.add(connection)
+    if (this.draining) connection.closeBy(clock.now + DRAIN_IDLE_MS)
   }
 
   leave(connection: ListenedConnection): void {

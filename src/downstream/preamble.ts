@@ -53,6 +53,11 @@ export class PreambleReader {
     this.#isSocket = isSocketAddress(listener.address)
   }
 
+  /** Connections whose preamble is being read. */
+  get reading(): number {
+    return this.#reading.size
+  }
+
   update(listener: Listener): void {
     this.#listener = listener
     this.#isProxy = proxiesOf(listener)

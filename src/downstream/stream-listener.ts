@@ -60,6 +60,10 @@ export class StreamListener extends LiveListener {
     this.turnAway(socket, preamble, 'HEAD_TIMEOUT', 'no whole ClientHello within timeouts.head')
   }
 
+  protected override get handshakes(): number {
+    return this.#tls?.handshakes ?? 0
+  }
+
   override setTicketKeys(keys: Buffer): void {
     this.#tls?.setTicketKeys(keys)
   }

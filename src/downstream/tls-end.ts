@@ -97,6 +97,11 @@ export class TlsEnd {
     this.#setFor(serverName ?? '').begin(socket)
   }
 
+  /** Handshakes under way. */
+  get handshakes(): number {
+    return this.#handshakes.size
+  }
+
   /** Counts a handshake until it is complete or its socket is closed. */
   #count(socket: Socket): void {
     if (this.#handshakes.size >= this.#most) this.#closeOldest()

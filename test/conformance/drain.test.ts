@@ -1,8 +1,10 @@
 // facts/wire.md 4 (tunnels end with the drain limit, not before) and issue point 5: what is in flight is finished.
 import assert from 'node:assert/strict'
-import { connect } from 'node:net'
-import { test } from 'node:test'
-import { openClient } from '../support/client.ts'
+import { once } from 'node:events'
+import { connect, type Socket } from 'node:net'
+import { test, type TestContext } from 'node:test'
+import { createAuthority } from '../support/certificates.ts'
+import { openClient, openTlsClient } from '../support/client.ts'
 import { startGateway } from '../support/gateway.ts'
 import { value } from '../support/message.ts'
 import { OK, startOrigin } from '../support/origin.ts'
@@ -81,3 +83,66 @@ test('a tunnel goes on while a drain waits, until its parties end it', async (t)
 
   await drained
 })
+
+test('a connection that was accepted before a drain is served, though its handshake ends later', async (t) => {
+  const origin = await startOrigin(t, async (seen, connection) => {
+    await seen.whole()
+    connection.write(OK)
+  })
+  const { certPath, keyPath, options } = secureFor(t)
+  const tls = { certificates: [{ cert: certPath, key: keyPath }] }
+  const gateway = await startGateway(t, {
+    origin: origin.port,
+    listener: { protocol: 'https', tls },
+  })
+  const early = await openSocket(t, gateway.port)
+  // Connections are accepted in their order.
+  const next = await openTlsClient(t, gateway.port, options)
+  await next.ask(get('/', 'Connection: close'))
+
+  const drained = gateway.drain()
+  const client = await openTlsClient(t, gateway.port, { ...options, socket: early })
+  const response = await client.ask(get('/'))
+
+  assert.equal(response.status, 200)
+  assert.equal(value(response, 'connection'), 'close')
+  await drained
+})
+
+test('a connection that was accepted before a drain is served, though its PROXY header comes later', async (t) => {
+  const origin = await startOrigin(t, async (seen, connection) => {
+    await seen.whole()
+    connection.write(OK)
+  })
+  const header = 'PROXY TCP4 192.0.2.1 192.0.2.2 1234 80\r\n'
+  const gateway = await startGateway(t, {
+    origin: origin.port,
+    listener: { proxyProtocol: { trusted: ['127.0.0.1'] } },
+  })
+  const early = await openClient(t, gateway.port)
+  const next = await openClient(t, gateway.port)
+  await next.ask(`${header}${get('/', 'Connection: close')}`)
+
+  const drained = gateway.drain()
+  const response = await early.ask(`${header}${get('/')}`)
+
+  assert.equal(response.status, 200)
+  await drained
+})
+
+function secureFor(t: TestContext): {
+  readonly certPath: string
+  readonly keyPath: string
+  readonly options: { readonly ca: string; readonly servername: string }
+} {
+  const authority = createAuthority(t)
+  const issued = authority.issue('a.test')
+  return { ...issued, options: { ca: authority.cert, servername: 'a.test' } }
+}
+
+async function openSocket(t: TestContext, port: number): Promise<Socket> {
+  const socket = connect(port, '127.0.0.1')
+  t.after(() => socket.destroy())
+  await once(socket, 'connect')
+  return socket
+}
