@@ -3,11 +3,10 @@
  * what `no-transform` forbids to change; requests ask for neither.
  */
 import type { ClientSide, Exchange } from '../../http/exchange.ts'
-import type { TunnelEnd } from '../../http/connection/tunnel.ts'
 import { isGrpcType } from '../../http/grpc/content-type.ts'
 import { fieldValue, listHolds, withoutFields } from '../../http/message/fields.ts'
-import type { LocalResponse } from '../../http/message/local-response.ts'
 import type { ResponseHead } from '../../http/message/response-head.ts'
+import { PassingClient } from '../passing-client.ts'
 import { BodyVariables } from './body-variables.ts'
 
 /** What a server must not be asked for: other codings, and parts, whose positions would be those of another body. */
@@ -29,32 +28,31 @@ export function rewriteBodyOf(exchange: Exchange): void {
   exchange.client = new RewritingClient(exchange.client, exchange)
 }
 
-class RewritingClient implements ClientSide {
-  readonly #client: ClientSide
+class RewritingClient extends PassingClient {
   readonly #exchange: Exchange
   /** Null: the body passes as it is. */
   #variables: BodyVariables | null = null
 
   constructor(client: ClientSide, exchange: Exchange) {
-    this.#client = client
+    super(client)
     this.#exchange = exchange
   }
 
-  sendHead(head: ResponseHead, data: Buffer | string | null, ended: boolean): boolean {
-    if (!isRewritable(head)) return this.#client.sendHead(head, data, ended)
+  override sendHead(head: ResponseHead, data: Buffer | string | null, ended: boolean): boolean {
+    if (!isRewritable(head)) return this.client.sendHead(head, data, ended)
     this.#describe(head)
-    if (head.framing === 'none') return this.#client.sendHead(head, data, ended)
+    if (head.framing === 'none') return this.client.sendHead(head, data, ended)
     const variables = new BodyVariables(this.#exchange, fieldValue(head.fields, 'content-type'))
     const begin = data === null ? '' : variables.write(data)
     if (ended) {
       const body = Buffer.concat([asBuffer(begin), asBuffer(variables.end())])
       head.framing = 'length'
       head.length = body.length
-      return this.#client.sendHead(head, body.length === 0 ? null : body, true)
+      return this.client.sendHead(head, body.length === 0 ? null : body, true)
     }
     this.#variables = variables
     head.framing = 'chunked'
-    return this.#client.sendHead(head, begin.length === 0 ? null : begin, false)
+    return this.client.sendHead(head, begin.length === 0 ? null : begin, false)
   }
 
   /** Also of a response to HEAD, which has no body, so that it says what GET would. */
@@ -65,46 +63,16 @@ class RewritingClient implements ClientSide {
     head.length = -1
   }
 
-  sendData(chunk: Buffer | string): boolean {
-    if (this.#variables === null) return this.#client.sendData(chunk)
+  override sendData(chunk: Buffer | string): boolean {
+    if (this.#variables === null) return this.client.sendData(chunk)
     const data = this.#variables.write(chunk)
-    return data.length === 0 || this.#client.sendData(data)
+    return data.length === 0 || this.client.sendData(data)
   }
 
-  sendEnd(trailers: string): void {
+  override sendEnd(trailers: string): void {
     const rest = this.#variables?.end() ?? ''
-    if (rest !== '') this.#client.sendData(asBuffer(rest))
-    this.#client.sendEnd(trailers)
-  }
-
-  // What is the same for both.
-
-  get holdsData(): boolean {
-    return this.#client.holdsData
-  }
-
-  get clientPeer(): ClientSide['clientPeer'] {
-    return this.#client.clientPeer
-  }
-
-  resumeBody(): void {
-    this.#client.resumeBody()
-  }
-
-  sendInterim(head: ResponseHead): boolean {
-    return this.#client.sendInterim(head)
-  }
-
-  sendLocal(response: LocalResponse): void {
-    this.#client.sendLocal(response)
-  }
-
-  becomeTunnel(head: ResponseHead, peer: TunnelEnd, early: Buffer | null): TunnelEnd {
-    return this.#client.becomeTunnel(head, peer, early)
-  }
-
-  abort(): void {
-    this.#client.abort()
+    if (rest !== '') this.client.sendData(asBuffer(rest))
+    this.client.sendEnd(trailers)
   }
 }
 
