@@ -7,7 +7,7 @@ import { isGrpcType } from '../../http/grpc/content-type.ts'
 import { splitTrailersOnly, toTrailersFrame } from '../../http/grpc/web.ts'
 import { fieldValue, withoutFields } from '../../http/message/fields.ts'
 import type { ResponseHead } from '../../http/message/response-head.ts'
-import { PassingClient } from '../passing-client.ts'
+import { PassingClient } from '../../http/passing-client.ts'
 
 const CONTENT_TYPE: ReadonlySet<string> = new Set(['content-type'])
 

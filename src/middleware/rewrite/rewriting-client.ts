@@ -6,7 +6,7 @@ import type { ClientSide, Exchange } from '../../http/exchange.ts'
 import { isGrpcType } from '../../http/grpc/content-type.ts'
 import { fieldValue, listHolds, withoutFields } from '../../http/message/fields.ts'
 import type { ResponseHead } from '../../http/message/response-head.ts'
-import { PassingClient } from '../passing-client.ts'
+import { PassingClient } from '../../http/passing-client.ts'
 import { BodyVariables } from './body-variables.ts'
 
 /** What a server must not be asked for: other codings, and parts, whose positions would be those of another body. */

@@ -1,8 +1,8 @@
 /** A client to which everything passes as it is: what changes responses overrides what it changes. */
-import type { ClientSide } from '../http/exchange.ts'
-import type { TunnelEnd } from '../http/connection/tunnel.ts'
-import type { LocalResponse } from '../http/message/local-response.ts'
-import type { ResponseHead } from '../http/message/response-head.ts'
+import type { ClientSide } from './exchange.ts'
+import type { TunnelEnd } from './connection/tunnel.ts'
+import type { LocalResponse } from './message/local-response.ts'
+import type { ResponseHead } from './message/response-head.ts'
 
 export class PassingClient implements ClientSide {
   protected readonly client: ClientSide
