@@ -26,7 +26,7 @@ const OF_SERVER = ['port', 'scheme', 'weight', 'backup']
 /** Members of a backend as a file has them, except for its servers; the labels that a frontend has, too, are the frontend's. */
 export const OF_BACKEND: readonly string[] = [
   ...['balance', 'hash', 'sticky', 'timeouts', 'limits', 'tls', 'health', 'ejection', 'panic'],
-  ...['slowStart', 'retry', 'resolve', 'proxyProtocol', 'protocol', 'http2'],
+  ...['slowStart', 'retry', 'resolve', 'proxyProtocol', 'protocol', 'http2', 'keepAlive'],
 ]
 /** Members of a frontend as a file has them, except for its route, its backend, and what is the backend's here. */
 export const OF_FRONTEND: readonly string[] = [
