@@ -41,7 +41,7 @@ import { openServiceManager } from './systemd/notify.ts'
 import { sortSockets, unusedSockets } from './upgrade/inherited.ts'
 import type { Predecessor } from './upgrade/predecessor.ts'
 import { commandOf } from './upgrade/program.ts'
-import { refuseEmptySources, untilProbed } from './upgrade/ready-to-replace.ts'
+import { refuseEmptySources, refuseLostListeners, untilProbed } from './upgrade/ready-to-replace.ts'
 import type { Successor } from './upgrade/successor.ts'
 import { createUpgrades } from './upgrade/upgrades.ts'
 import type { Workers } from './workers.ts'
@@ -260,6 +260,7 @@ export async function run(options: RunOptions): Promise<number> {
     if (isStrict) requireSources(control)
     if (predecessor !== null) {
       refuseEmptySources(control.sources())
+      refuseLostListeners(predecessor.sockets, control.setAside())
       await untilProbed(health.servers, isStopping)
     }
     const listeners = [...control.listeners()]

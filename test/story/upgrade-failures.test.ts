@@ -35,6 +35,14 @@ test('an upgrade to a program that does not come to serve says why and changes n
   assert.equal(await upgradeTo(ends), 'it ended with exit code 3 before it served')
   assert.equal(await upgradeTo(other), 'it ended with exit code 4 before it served')
   assert.equal(await upgradeTo(hangs, 300), 'it does not serve within 0.3 s, and was ended')
+  program.write({
+    ...CONFIG,
+    listeners: { ...CONFIG.listeners, other: { address: '127.0.0.1:0' }, web: { address: 7 } },
+  })
+  assert.match(
+    await upgrading.failedUpgrade(),
+    /^it ended with exit code 1: listener "web": address: /,
+  )
   program.write({ ...CONFIG, admin: { socket: 'here' } })
   const refused = await upgrading.failedUpgrade()
   assert.match(refused, /^it ended with exit code 1: .*sluice\.json:\d+:\d+: .*admin\.socket/)

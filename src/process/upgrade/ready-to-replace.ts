@@ -3,6 +3,8 @@
  * a client must not notice that this one is new.
  */
 import { setTimeout as delay } from 'node:timers/promises'
+import type { ListeningSocket } from '../../model/listening-socket.ts'
+import type { Problem } from '../../model/problem.ts'
 import type { SourceReport } from '../../observe/reports/source-report.ts'
 
 const LOOK_EVERY_MS = 20
@@ -31,4 +33,17 @@ export function refuseEmptySources(sources: readonly SourceReport[]): void {
     ({ name, state, error }) => `source ${name} is ${state}${error === null ? '' : `: ${error}`}`,
   )
   throw new Error(reasons.join('; '))
+}
+
+/** Throws if a listener of the program before it is set aside: that program serves its last good version, and this one has none. */
+export function refuseLostListeners(
+  sockets: readonly Pick<ListeningSocket, 'listener'>[],
+  setAside: readonly (Problem & { readonly serving: boolean })[],
+): void {
+  const lost = setAside.filter(
+    ({ kind, id, serving }) =>
+      kind === 'listener' && !serving && sockets.some(({ listener }) => listener === id),
+  )
+  if (lost.length === 0) return
+  throw new Error(lost.map(({ id, message }) => `listener "${id}": ${message}`).join('; '))
 }
