@@ -1,4 +1,4 @@
-/** The functions that confd gives its templates, apart from those that read keys (key-functions.ts) and those that wait for a network. */
+/** The functions that confd gives its templates, apart from those that read keys and those that ask a resolver. */
 import { existsSync } from 'node:fs'
 import { posix } from 'node:path'
 import { declare, type Functions } from './function.ts'

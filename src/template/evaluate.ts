@@ -316,7 +316,11 @@ export function evaluate(
     const values = args.map((arg, at) => argumentOf(arg, typeAt(at), dot))
     if (final !== NOTHING) values.push(validated(final, typeAt(args.length)))
     try {
-      return known.call(values)
+      const value = known.call(values)
+      // Else a range that doubles a text would end the memory before the steps.
+      if (typeof value === 'string' && value.length > bounds.length)
+        throw new TemplateError(`the text is longer than ${bounds.length} characters`)
+      return value
     } catch (error) {
       if (!(error instanceof TemplateError)) throw error
       return fail(`error calling ${called}: ${error.message}`)

@@ -155,7 +155,10 @@ function createParser(
     const item = peekPastSpace()
     if (kind === 'if' && isKeyword(item, 'if')) {
       at = indexAfterSpace(at) + 1
-      return [parseBranch('if', item.line)]
+      if (++depth > MAX_DEPTH) fail(`an {{if}} has more than ${MAX_DEPTH} branches`)
+      const branch = parseBranch('if', item.line)
+      depth--
+      return [branch]
     }
     const { list, end } = parseList()
     if (end !== 'end') fail('expected {{end}}, found {{else}}')
