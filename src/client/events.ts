@@ -84,6 +84,8 @@ export interface EventOptions extends CallOptions {
 const SILENCE_MS = 45_000
 const PAUSE_MS = 1_000
 const MAX_PAUSE_MS = 30_000
+/** Also if the server asks for none. */
+const MIN_PAUSE_MS = 100
 const MAX_EVENT_CHARS = 1 << 20
 
 /** Rejects if the first connection fails, if the client may not read events, and when the signal is aborted. */
@@ -108,7 +110,7 @@ export async function* readEvents(
       })
       const parse = createSseParser(MAX_EVENT_CHARS, {
         id: (id) => (lastId = id),
-        retry: (ms) => (pauseMs = Math.min(ms, MAX_PAUSE_MS)),
+        retry: (ms) => (pauseMs = Math.max(MIN_PAUSE_MS, Math.min(ms, MAX_PAUSE_MS))),
       })
       failures = 0
       for await (const chunk of chunksOf(response)) {

@@ -155,7 +155,7 @@ function createParser(
     const item = peekPastSpace()
     if (kind === 'if' && isKeyword(item, 'if')) {
       at = indexAfterSpace(at) + 1
-      if (++depth > MAX_DEPTH) fail(`an {{if}} has more than ${MAX_DEPTH} branches`)
+      if (++depth > MAX_DEPTH) fail(`branches lie deeper than ${MAX_DEPTH} in each other`)
       const branch = parseBranch('if', item.line)
       depth--
       return [branch]

@@ -41,7 +41,7 @@ test('what does not end is an error', () => {
   const doubling = '{{$x := "ab"}}{{range seq 1 64}}{{$x = printf "%s%s" $x $x}}{{end}}'
   assert.match(errorOf(doubling), /printf: the text is longer than/)
   const chain = `{{if 0}}${'{{else if 0}}'.repeat(5000)}{{end}}`
-  assert.match(errorOf(chain), /more than 200 branches/)
+  assert.match(errorOf(chain), /deeper than 200 in each other/)
   assert.match(errorOf('{{seq 1 1000000000}}'), /no list of more than 100000/)
   assert.match(errorOf('{{printf "%2000000d" 1}}'), /no width or precision above/)
   assert.match(errorOf('{{if 1}}'.repeat(300) + '{{end}}'.repeat(300)), /deeper than 200/)
