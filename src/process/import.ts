@@ -127,6 +127,7 @@ async function ask(client: Client, path: string): Promise<unknown> {
     return (await client.request({ method: 'GET', path })).body
   } catch (error) {
     if (!(error instanceof SluiceError) || error.status === null) throw error
+    if (error.status === 404) return undefined
     throw new Error(`${path} responds with ${error.status}: ${quote(error.message)}`, {
       cause: error,
     })

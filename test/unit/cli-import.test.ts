@@ -345,6 +345,24 @@ test('a redirect of an API is not followed', async (t) => {
   assert.match(errors[0] ?? '', /cannot read .*\/v2\/hosts responds with 302: "/)
 })
 
+test('an object of the API that is deleted meanwhile does not end the import', async () => {
+  const answers: Record<string, unknown> = {
+    '/v2/hosts': { Hosts: [] },
+    '/v2/listeners': { Listeners: [] },
+    '/v2/backends': { Backends: [{ Id: 'b', Type: 'http' }] },
+    '/v2/frontends': { Frontends: [{ Id: 'f', Type: 'http' }] },
+  }
+  const keys = await readApi((path) => Promise.resolve(answers[path]))
+  assert.deepEqual(
+    keys.map(({ key }) => key),
+    ['vulcand/backends/b/backend', 'vulcand/frontends/f/frontend'],
+  )
+  await assert.rejects(
+    readApi(() => Promise.resolve(undefined)),
+    /\/v2\/hosts has no Hosts: it is not vulcand's API/,
+  )
+})
+
 test('the objects of an API are read, with lists that are null', async () => {
   const answers: Record<string, unknown> = {
     '/v2/hosts': { Hosts: null },

@@ -2,7 +2,7 @@
 import { isMap, quote, type JsonMap } from '../../model/parsed.ts'
 import type { DumpedKey } from './dump.ts'
 
-/** Returns the JSON of a path such as `/v2/hosts`; throws with the reason. */
+/** Returns the JSON of a path such as `/v2/hosts`, undefined for one that is not there; throws with the reason. */
 export type Ask = (path: string) => Promise<unknown>
 
 const PREFIX = 'vulcand'
@@ -11,8 +11,14 @@ export async function readApi(ask: Ask): Promise<readonly DumpedKey[]> {
   const keys: DumpedKey[] = []
   const add = (path: string, value: JsonMap): void =>
     void keys.push({ key: `${PREFIX}/${path}`, text: JSON.stringify(value) })
-  const list = async (path: string, section: string): Promise<readonly JsonMap[]> => {
+  const list = async (
+    path: string,
+    section: string,
+    isOfOne = false,
+  ): Promise<readonly JsonMap[]> => {
     const answer = await ask(path)
+    // What it belongs to was deleted meanwhile.
+    if (answer === undefined && isOfOne) return []
     // A list without members may be null.
     const items = isMap(answer) && section in answer ? (answer[section] ?? []) : null
     if (!Array.isArray(items)) throw new Error(`${path} has no ${section}: it is not vulcand's API`)
@@ -24,7 +30,7 @@ export async function readApi(ask: Ask): Promise<readonly DumpedKey[]> {
     const id = nameOf(one)
     add(`backends/${id}/backend`, one)
     const path = `/v2/backends/${encodeURIComponent(id)}/servers`
-    for (const server of await list(path, 'Servers')) {
+    for (const server of await list(path, 'Servers', true)) {
       add(`backends/${id}/servers/${nameOf(server)}`, server)
     }
   }
@@ -32,7 +38,7 @@ export async function readApi(ask: Ask): Promise<readonly DumpedKey[]> {
     const id = nameOf(one)
     add(`frontends/${id}/frontend`, one)
     const path = `/v2/frontends/${encodeURIComponent(id)}/middlewares`
-    for (const middleware of await list(path, 'Middlewares')) {
+    for (const middleware of await list(path, 'Middlewares', true)) {
       add(`frontends/${id}/middlewares/${nameOf(middleware)}`, middleware)
     }
   }
