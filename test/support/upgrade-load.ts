@@ -43,7 +43,10 @@ export async function openTunnel(t: TestContext, port: number): Promise<Tunnel> 
       const text = `message ${++sent}`
       const answered = once(socket, 'message')
       socket.send(text)
-      const [data] = (await answered) as [Buffer]
+      const gone = closed.then((): never => {
+        throw new Error(`the tunnel is closed, and ${text} has no answer`)
+      })
+      const [data] = (await Promise.race([answered, gone])) as [Buffer]
       if (data.toString() !== text) throw new Error(`${text} came back as ${data.toString()}`)
     },
     closed: () => closed,

@@ -98,3 +98,14 @@ test('sockets of another process are not used', (t) => {
     assert.deepEqual(env, {})
   }
 })
+
+test('a number of sockets that no unit has is refused as a whole', (t) => {
+  const env = { LISTEN_PID: '7', LISTEN_FDS: '100000000' }
+
+  const { sockets, problems } = takeActivation(env, 7, fakeProc(t, ['socket:[11]']))
+
+  assert.deepEqual(sockets, [])
+  assert.deepEqual(problems, [
+    'LISTEN_FDS names 100000000 sockets of systemd; at most 10000 are taken, so none is used',
+  ])
+})

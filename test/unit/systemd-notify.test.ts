@@ -18,6 +18,7 @@ test('messages reach systemd in their order', async (t) => {
   void manager.notify('MAINPID=7', 'READY=1')
   void manager.notify('RELOADING=1')
   await manager.notify('STOPPING=1')
+  await manager.notify()
 
   assert.deepEqual(systemd.messages(), [['MAINPID=7', 'READY=1'], ['RELOADING=1'], ['STOPPING=1']])
 })

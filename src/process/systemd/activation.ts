@@ -9,6 +9,7 @@ import type { ListeningSocket } from '../../model/listening-socket.ts'
 import type { Address } from '../../model/snapshot.ts'
 
 const FIRST_FD = 3
+const MOST_SOCKETS = 10_000
 /** Linux: the state of a listening socket in /proc/net/tcp. */
 const LISTENS = '0A'
 const CHUNK = 64 * 1024
@@ -30,6 +31,10 @@ export function takeActivation(
   const isOurs = env['LISTEN_PID'] === String(pid)
   for (const name of ['LISTEN_PID', 'LISTEN_FDS', 'LISTEN_FDNAMES']) delete env[name]
   if (!isOurs || !Number.isSafeInteger(count) || count < 1) return { sockets: [], problems: [] }
+  if (count > MOST_SOCKETS) {
+    const problem = `LISTEN_FDS names ${count} sockets of systemd; at most ${MOST_SOCKETS} are taken, so none is used`
+    return { sockets: [], problems: [problem] }
+  }
   const places = new Map<string, Address | string>([
     ...listeningTcp(`${root}/net/tcp`),
     ...listeningTcp(`${root}/net/tcp6`),

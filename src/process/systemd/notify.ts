@@ -6,7 +6,7 @@
 import { execFile } from 'node:child_process'
 
 export interface ServiceManager {
-  /** Lines such as READY=1. Resolves when they were sent, or could not be. */
+  /** Lines such as READY=1. Resolves when they, and those before them, were sent or could not be. */
   notify(...lines: readonly string[]): Promise<void>
   /** Begins the watchdog, if the unit has one: it is fed while `isAlive` holds. */
   watch(isAlive: (withinMs: number) => boolean): void
@@ -48,7 +48,7 @@ export function openServiceManager({ env, pid, complain }: ServiceManagerOptions
   }
 
   function notify(...lines: readonly string[]): Promise<void> {
-    if (isThere) last = last.then(() => send(lines))
+    if (isThere && lines.length > 0) last = last.then(() => send(lines))
     return last
   }
 

@@ -1,4 +1,6 @@
 /** What `sluice upgrade` works with: the admin of the running program, its data folder, and its process. */
+import { readFileSync } from 'node:fs'
+import { constants } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ProcessReport } from '../../observe/reports/process-report.ts'
 import { helpFor } from '../../cli/admin-client.ts'
@@ -27,6 +29,12 @@ export function openUpgrade(
       }
     },
     signal(pid) {
+      // A stranger on the admin's port may name any process, which the signal would end if it does not expect it.
+      if (!catchesUpgrade(pid)) {
+        throw new Error(
+          `process ${pid}, which the admin names, does not wait for SIGUSR2: it is no Sluice that serves, and nothing was sent`,
+        )
+      }
       try {
         process.kill(pid, 'SIGUSR2')
       } catch (cause) {
@@ -39,6 +47,19 @@ export function openUpgrade(
     now: () => performance.now(),
     sleep: (ms) => sleep(ms),
   }
+}
+
+/** False only where the system says so: SigCgt of proc(5) is the mask of caught signals. */
+export function catchesUpgrade(pid: number, root: string = '/proc'): boolean {
+  let status: string
+  try {
+    status = readFileSync(`${root}/${pid}/status`, 'utf8')
+  } catch {
+    return true
+  }
+  const caught = /^SigCgt:\t([\da-f]+)$/m.exec(status)?.[1]
+  if (caught === undefined) return true
+  return (BigInt(`0x${caught}`) & (1n << BigInt(constants.signals.SIGUSR2 - 1))) !== 0n
 }
 
 async function ask(client: Client): Promise<ProcessReport | string> {
