@@ -191,7 +191,11 @@ export abstract class LiveListener {
 
   /** Those that are open; while a drain begins also those that are about to be. */
   get connections(): number {
-    const arriving = clock.now < this.#awaitsUntil ? this.#preambles.reading + this.handshakes : 0
+    // Not the clock of the deadlines, which may stand still once there are none.
+    const arriving =
+      this.draining && readClock() < this.#awaitsUntil
+        ? this.#preambles.reading + this.handshakes
+        : 0
     return this.#connections.size + arriving
   }
 
@@ -220,6 +224,7 @@ export abstract class LiveListener {
   destroy(): void {
     this.drain()
     this.#isOver = true
+    this.#awaitsUntil = 0
     for (const connection of this.#connections) connection.reset()
   }
 
