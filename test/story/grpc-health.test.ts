@@ -28,7 +28,7 @@ async function startProbed(
       echo: {
         servers: { one, two },
         tls: { ca: authority.certPath },
-        health: { grpc: { service: SERVICE }, interval: '100ms', rise: 1, fall: 2 },
+        health: { grpc: { service: SERVICE }, interval: '500ms', rise: 1, fall: 2 },
         ...backend,
       },
     },
