@@ -1,5 +1,5 @@
 /** `sluice upgrade`: has the running program start its successor, and says how that went. */
-import type { ProcessReport } from '../observe/reports/process-report.ts'
+import { type ProcessReport, UPGRADE_WITHIN_MS } from '../observe/reports/process-report.ts'
 
 export interface UpgradeCommand {
   /** The program to start, absolute; null: the running one, as it is installed. */
@@ -26,8 +26,6 @@ export interface UpgradeWorld {
   readonly complain: (line: string) => void
 }
 
-/** Of an upgrade by a signal alone. */
-export const UPGRADE_WITHIN_MS = 120_000
 const ASK_EVERY_MS = 100
 /** Beyond the limit of the program itself. */
 const LATE_MS = 10_000

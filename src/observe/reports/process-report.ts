@@ -1,3 +1,6 @@
+/** How long a new program may take to serve, unless `sluice upgrade --within` says otherwise. */
+export const UPGRADE_WITHIN_MS = 120_000
+
 /** The process that serves, as /api/process shows it. */
 export interface ProcessReport {
   readonly pid: number

@@ -4,7 +4,7 @@
  */
 import type { ListeningSocket } from '../../model/listening-socket.ts'
 import type { Log } from '../../observe/log.ts'
-import type { UpgradeStatus } from '../../observe/reports/process-report.ts'
+import { UPGRADE_WITHIN_MS, type UpgradeStatus } from '../../observe/reports/process-report.ts'
 import type { Begin } from './channel.ts'
 import { takeRequest } from './request.ts'
 import { startSuccessor, type Successor } from './successor.ts'
@@ -33,8 +33,7 @@ export interface UpgradesOptions {
   readonly log: Log
 }
 
-const WITHIN_MS = 120_000
-const DEFAULTS = { to: null, withinMs: WITHIN_MS }
+const DEFAULTS = { to: null, withinMs: UPGRADE_WITHIN_MS }
 
 export function createUpgrades(options: UpgradesOptions): Upgrades {
   const { pid, uid, data, env, commandOf, refusal, sockets, secrets, log } = options
