@@ -17,6 +17,9 @@ const BUDGETS: Readonly<Record<Standing, BudgetLimits>> = {
 }
 /** They all are reset when it is cut off. */
 const MOST_SUSPECT_STREAMS = 10
+/** Requests that begin in a turn of the event loop. Those of a suspect may be reset, or cut off, by the next read. */
+const BEGUN_AT_ONCE = 16
+const SUSPECTS_BEGUN_AT_ONCE = 2
 /** Clients send theirs with the preface, and acknowledge those of the listener a round trip later. */
 const SETTINGS_MS = 10_000
 
@@ -37,6 +40,7 @@ export function toLinkOptions(
       enableConnect: http2.websockets,
     },
     budget: BUDGETS[standing],
+    begunAtOnce: standing === 'suspect' ? SUSPECTS_BEGUN_AT_ONCE : BEGUN_AT_ONCE,
     timeouts: {
       headMs: timeouts.headMs,
       settingsMs: SETTINGS_MS,

@@ -6,6 +6,8 @@ export interface LinkOptions {
   readonly settings: LinkSettings
   readonly budget: BudgetLimits
   readonly timeouts: LinkTimeouts
+  /** Requests of the peer that begin in a turn of the event loop; Infinity: all that a read brings. */
+  readonly begunAtOnce: number
 }
 
 /** What this side announces and enforces. */

@@ -20,7 +20,7 @@ import {
   TOO_LARGE,
 } from './hpack/head-decoder.ts'
 import { LinkFrames } from './link-frames.ts'
-import { BEGUN_AT_ONCE, ReadEnds } from './read-ends.ts'
+import { ReadEnds } from './read-ends.ts'
 import type { Http2Stream } from './stream.ts'
 
 export type { LinkOptions, LinkSettings, LinkTimeouts } from './link-options.ts'
@@ -49,7 +49,7 @@ export abstract class Http2Link extends LinkFrames implements FrameSink {
   #taker: Http2Stream | null = null
   #takerEnds = false
   readonly #gathered = new GatheredData()
-  readonly #ends: ReadEnds = new ReadEnds(this.isServer ? BEGUN_AT_ONCE : Infinity)
+  readonly #ends: ReadEnds = new ReadEnds(this.options.begunAtOnce)
 
   // What is read.
 

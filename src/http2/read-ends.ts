@@ -5,8 +5,6 @@
  */
 import type { Http2Stream } from './stream.ts'
 
-/** Of a server's connection. */
-export const BEGUN_AT_ONCE = 16
 /**
  * Of all connections: then each begins one more in this turn. A request costs some 20 us, and 200 us on a new connection to its server,
  * so four clients that leave a hundred requests open each would hold all others for 80 ms.

@@ -82,6 +82,7 @@ export class Http2Endpoint extends Endpoint {
         enableConnect: false,
       },
       budget: BUDGET,
+      begunAtOnce: Infinity,
       timeouts: { headMs: HEAD_MS, settingsMs: handshakeMs, stallMs: Infinity },
     }
   }

@@ -42,6 +42,7 @@ function optionsOf(role: 'server' | 'client', shape: LinkShape): LinkOptions {
     settings: { ...SETTINGS, ...shape.settings },
     timeouts: { ...TIMEOUTS, ...shape.timeouts },
     budget: { burst: shape.burst ?? 200, perSecond: shape.perSecond ?? 50 },
+    begunAtOnce: role === 'server' ? 16 : Infinity,
   }
 }
 
