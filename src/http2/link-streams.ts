@@ -8,7 +8,7 @@ import { ERROR, errorName, INITIAL_WINDOW, MAX_STREAM_ID } from './frames.ts'
 import { HeadDecoder } from './hpack/head-decoder.ts'
 import { HeadEncoder } from './hpack/head-encoder.ts'
 import type { LinkOptions } from './link-options.ts'
-import { LinkTimes } from './link-times.ts'
+import { LinkTimes, NOT_TAKEN } from './link-times.ts'
 import { PeerSettings, SETTING } from './settings.ts'
 import type { Http2Stream } from './stream.ts'
 
@@ -278,7 +278,7 @@ export abstract class LinkStreams extends LinkTimes {
     for (const stream of this.open.values()) {
       const { waitsSince } = stream.outgoing
       if (waitsSince + stallMs <= now) {
-        if (!this.charge(COST.PROVOKED_ERROR, 'responses that are not taken')) return Infinity
+        if (!this.charge(COST.PROVOKED_ERROR, NOT_TAKEN)) return Infinity
         this.#endStalled(stream)
       } else next = Math.min(next, waitsSince + stallMs)
     }
@@ -293,9 +293,6 @@ export abstract class LinkStreams extends LinkTimes {
       stream.caught(fault)
     }
   }
-
-  /** False: the peer has spent its budget, and the connection ends. */
-  protected abstract charge(cost: number, what: string): boolean
 
   // Hooks.
 

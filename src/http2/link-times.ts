@@ -3,6 +3,7 @@ import type { Socket } from 'node:net'
 import { clock } from '../http/connection/clock.ts'
 import type { Deadlines } from '../http/connection/deadlines.ts'
 import type { SocketReads } from '../http/connection/socket-reads.ts'
+import { COST } from './budget.ts'
 import { ERROR } from './frames.ts'
 import type { LinkOptions } from './link-options.ts'
 import { LinkSocket } from './link-socket.ts'
@@ -10,6 +11,9 @@ import { LinkSocket } from './link-socket.ts'
 /** What a PING carries does not matter, since there is one at a time. */
 const PING = new Uint8Array(8)
 const MOST_UNSENT_BYTES = 512 * 1024
+
+/** In the log, if the peer has spent its budget by it. */
+export const NOT_TAKEN = 'responses that are not taken'
 
 export abstract class LinkTimes extends LinkSocket {
   readonly options: LinkOptions
@@ -130,7 +134,8 @@ export abstract class LinkTimes extends LinkSocket {
     const sent = this.#sentBytes()
     if (sent === this.#sent) {
       const fault = 'the peer does not read what is sent'
-      this.malformed(0, fault)
+      // As for responses that wait for a window.
+      if (this.charge(COST.PROVOKED_ERROR * this.streamCount, NOT_TAKEN)) this.malformed(0, fault)
       this.destroy(new Error(fault))
     }
     this.#sent = sent
@@ -145,6 +150,9 @@ export abstract class LinkTimes extends LinkSocket {
   protected abstract endStalled(now: number): number
   abstract goAway(code: number, lastId: number, debug: string): void
   abstract get lastStreamId(): number
+  abstract get streamCount(): number
+  /** False: the peer has spent its budget, and the connection ends. */
+  protected abstract charge(cost: number, what: string): boolean
   /**
    * A stream that has no object, or the connection (0), broke the protocol; the link resets it (or ends) after this. For the log: other
    * streams have `resetReceived`.

@@ -70,7 +70,7 @@ export const WINDOW_GAMES: readonly SlowAttack[] = [
     isDeaf: true,
     everyMs: 0,
     start: once((client) => [windowUpdateFrame(0, WIDE - 65_535), ...responses(client)]),
-    ends: 'the peer does not read what is sent',
+    ends: NOT_TAKEN,
   },
   {
     name: 'windows that open by a byte at a time (CVE-2019-9511)',
