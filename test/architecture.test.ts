@@ -20,7 +20,7 @@ const ROWS = [
   ['downstream', 'routing', 'middleware', 'upstream', 'providers', 'client', 'template'],
   ['schema'],
   ['gateway', 'control', 'health', 'acme'],
-  ['admin', 'cli'],
+  ['admin', 'cli', 'agent'],
   ['process'],
   ['main.ts', 'vulcand.ts'],
 ]
@@ -32,6 +32,7 @@ const LADDERS: ReadonlyMap<string, readonly string[]> = new Map([
   ['upstream', ['connecting', 'endpoint', 'balancing']],
   ['acme', ['protocol', 'storage', 'names', 'orders', 'dns']],
   ['cli', ['bench', 'from', 'import', 'vulcand', 'drain', 'top', 'vctl', 'line']],
+  ['agent', ['registrar', 'containers']],
   ['control', ['sources', 'admission', 'writing', 'review', 'publication']],
   [
     'providers',

@@ -35,6 +35,7 @@ function createMember(
       return Promise.resolve(response as never)
     },
     openWatch: () => Promise.reject(new Error('not asked for')),
+    openStream: () => Promise.reject(new Error('not asked for')),
     close() {},
   }
   return { session, requests }

@@ -34,6 +34,7 @@ test('revisions in fragments are told as soon as they are whole, and none is tol
     endpoint: 'fake',
     call: () => Promise.reject(new Error('not asked for')),
     openWatch: () => Promise.resolve(stream as unknown as WatchStream),
+    openStream: () => Promise.reject(new Error('not asked for')),
     close() {},
   }
   const told: string[] = []

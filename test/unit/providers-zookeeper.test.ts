@@ -187,7 +187,8 @@ test('names that a server may not have do not lead anywhere', () => {
 })
 
 test('a key is a znode with data, or without children', () => {
-  const stat = { createdAt: 1n, setAt: 255n, createdMs: 0n, version: 0, isEphemeral: false }
+  const times = { createdAt: 1n, setAt: 255n, createdMs: 0n }
+  const stat = { ...times, version: 0, isEphemeral: false, owner: 0n }
   const read = (data: string, children: number, isFlat = false): unknown =>
     toEntry('/lb', '/lb/a', { data: Buffer.from(data), stat: { ...stat, children } }, isFlat)?.text
 

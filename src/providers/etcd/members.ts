@@ -1,5 +1,5 @@
 /** Sessions with the members of a cluster, which are used in turn. */
-import type { EtcdSource } from './source.ts'
+import type { EtcdAccess } from './source.ts'
 import { createTurns } from '../registry/turns.ts'
 import { locate, openSession } from './session.ts'
 import type { Login, Session } from './session.ts'
@@ -14,7 +14,8 @@ export interface Members {
   open<T>(begin: (session: Session) => Promise<T>, signal?: AbortSignal): Promise<OpenedSession<T>>
 }
 
-export function createMembers(spec: EtcdSource, random: () => number): Members {
+/** `timeoutMs`: of each call; by default that of sources. */
+export function createMembers(spec: EtcdAccess, random: () => number, timeoutMs?: number): Members {
   const { endpoints, username, password } = spec
   const login: Login = { username, password, token: null }
   const turns = createTurns(endpoints, random)
@@ -24,7 +25,7 @@ export function createMembers(spec: EtcdSource, random: () => number): Members {
       turns.first(async (endpoint) => {
         const place = await locate(endpoint)
         signal?.throwIfAborted()
-        const session = openSession(spec, endpoint, login, place)
+        const session = openSession(spec, endpoint, login, place, timeoutMs)
         const close = (): void => session.close()
         signal?.addEventListener('abort', close)
         try {

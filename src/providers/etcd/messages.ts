@@ -102,6 +102,11 @@ export interface LeaseGrantResponse {
   readonly ID: string
 }
 
+export interface LeaseKeepAliveResponse {
+  /** Whole seconds; 0: the lease does not exist any more. */
+  readonly TTL: string
+}
+
 export interface LeaseTimeToLiveResponse {
   /** Whole seconds that are left, rounded down; -1: the lease does not exist any more. */
   readonly TTL: string

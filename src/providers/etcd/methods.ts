@@ -2,6 +2,7 @@
 import { fromJSON } from '@grpc/proto-loader'
 import type {
   LeaseGrantResponse,
+  LeaseKeepAliveResponse,
   LeaseTimeToLiveResponse,
   RangeRequest,
   RangeResponse,
@@ -33,6 +34,10 @@ export const leaseGrant: Method<{ readonly TTL: number }, LeaseGrantResponse> = 
 )
 export const leaseRevoke: Method<{ readonly ID: string }, { readonly header: ResponseHeader }> =
   methodOf('Lease', 'LeaseRevoke')
+export const leaseKeepAlive: Method<{ readonly ID: string }, LeaseKeepAliveResponse> = methodOf(
+  'Lease',
+  'LeaseKeepAlive',
+)
 export const leaseTimeToLive: Method<{ readonly ID: string }, LeaseTimeToLiveResponse> = methodOf(
   'Lease',
   'LeaseTimeToLive',
@@ -70,7 +75,7 @@ function toJson(): Json {
 }
 
 function signatureOf(method: string): object {
-  const isStream = method === 'Watch'
+  const isStream = method === 'Watch' || method === 'LeaseKeepAlive'
   return {
     requestType: `${method}Request`,
     responseType: `${method}Response`,

@@ -77,6 +77,8 @@ export const MESSAGES: Readonly<Record<string, Fields>> = {
   LeaseGrantResponse: { header: 'ResponseHeader 1', ID: 'int64 2', TTL: 'int64 3' },
   LeaseRevokeRequest: { ID: 'int64 1' },
   LeaseRevokeResponse: { header: 'ResponseHeader 1' },
+  LeaseKeepAliveRequest: { ID: 'int64 1' },
+  LeaseKeepAliveResponse: { header: 'ResponseHeader 1', ID: 'int64 2', TTL: 'int64 3' },
   LeaseTimeToLiveRequest: { ID: 'int64 1' },
   LeaseTimeToLiveResponse: {
     header: 'ResponseHeader 1',
@@ -91,6 +93,6 @@ export const MESSAGES: Readonly<Record<string, Fields>> = {
 export const SERVICES: Readonly<Record<string, readonly string[]>> = {
   KV: ['Range', 'Txn'],
   Watch: ['Watch'],
-  Lease: ['LeaseGrant', 'LeaseRevoke', 'LeaseTimeToLive'],
+  Lease: ['LeaseGrant', 'LeaseRevoke', 'LeaseKeepAlive', 'LeaseTimeToLive'],
   Auth: ['Authenticate'],
 }

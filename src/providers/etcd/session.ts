@@ -10,12 +10,13 @@ import { addressOf } from '../../dns/dialing.ts'
 import { bracketHost } from '../../model/address.ts'
 import { hostOf, portOf } from '../registry/endpoint.ts'
 import type { RegistryTls } from '../registry/options.ts'
-import type { EtcdSource } from './source.ts'
+import type { EtcdAccess } from './source.ts'
 import { EtcdFailure, isAuthOff, isStaleToken, toFailure } from './failure.ts'
 import type { WatchRequest, WatchResponse } from './messages.ts'
 import { type Method, authenticate, watch } from './methods.ts'
 
-export type WatchStream = ClientDuplexStream<WatchRequest, WatchResponse>
+export type Stream<Request, Response> = ClientDuplexStream<Request, Response>
+export type WatchStream = Stream<WatchRequest, WatchResponse>
 
 export interface Session {
   readonly endpoint: string
@@ -26,6 +27,10 @@ export interface Session {
     doing: string,
   ): Promise<Response>
   openWatch(): Promise<WatchStream>
+  /** Of a method with streams in both directions. */
+  openStream<Request, Response>(
+    method: Method<Request, Response>,
+  ): Promise<Stream<Request, Response>>
   /** Cancels all calls. */
   close(): void
 }
@@ -45,10 +50,11 @@ const MAX_MESSAGE_BYTES = 16 << 20
 
 /** `at`: the endpoint with its address instead of its name. */
 export function openSession(
-  spec: EtcdSource,
+  spec: EtcdAccess,
   endpoint: string,
   login: Login,
   at: string = endpoint,
+  timeoutMs: number = TIMEOUT_MS,
 ): Session {
   const name = spec.tls?.serverName ?? hostOf(endpoint)
   const client = new Client(at, toCredentials(spec.tls, name), toOptions(name))
@@ -67,7 +73,7 @@ export function openSession(
         method.deserialize,
         request,
         toMetadata(token),
-        { deadline: Date.now() + TIMEOUT_MS },
+        { deadline: Date.now() + timeoutMs },
         (error, response) => {
           underWay.delete(call)
           if (error !== null) reject(error)
@@ -118,6 +124,15 @@ export function openSession(
     }
   }
 
+  function stream<Request, Response>(
+    { path, serialize, deserialize }: Method<Request, Response>,
+    metadata: Metadata,
+  ): Stream<Request, Response> {
+    const opened = client.makeBidiStreamRequest(path, serialize, deserialize, metadata)
+    underWay.add(opened)
+    return opened
+  }
+
   return {
     endpoint,
     call,
@@ -125,11 +140,9 @@ export function openSession(
       const metadata = toMetadata(await getToken())
       // Without it, a member that lost its quorum would not report that.
       metadata.set('hasleader', 'true')
-      const { path, serialize, deserialize } = watch
-      const stream = client.makeBidiStreamRequest(path, serialize, deserialize, metadata)
-      underWay.add(stream)
-      return stream
+      return stream(watch, metadata)
     },
+    openStream: async (method) => stream(method, toMetadata(await getToken())),
     close() {
       for (const call of underWay) call.cancel()
       underWay.clear()

@@ -14,6 +14,9 @@ import { defineSource, type SourceKind } from '../source-kind.ts'
 
 export type EtcdSource = SourceSpec & RegistryOptions
 
+/** What a client needs. */
+export type EtcdAccess = Pick<RegistryOptions, 'endpoints' | 'username' | 'password' | 'tls'>
+
 const client = onDemand('the client of etcd', () => import('./etcd-provider.ts'))
 
 export const etcd: SourceKind = defineSource({

@@ -17,6 +17,15 @@ export interface ChangeLog {
   follow(pending: PendingChanges): Promise<void>
 }
 
+/** A reader that is further behind than this must list again. */
+const LOG_LENGTH = 20_000
+
+/** The lines of a script that count and log the write `op` of `path`. `rev`, `log`: its keys, as the script has them. */
+export function logWrite(rev: string, log: string): string {
+  return `local rev = redis.call('INCR', ${rev})
+redis.call('XADD', ${log}, 'MAXLEN', '~', ${LOG_LENGTH}, '*', 'rev', rev, 'op', op, 'k', path)`
+}
+
 const MAX_ENTRIES = 1000
 /** Without a new entry, Redis responds after this time. */
 const BLOCK_MS = 2_000

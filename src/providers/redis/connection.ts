@@ -3,7 +3,7 @@
  * between. Every command has a timeout, which also detects a half-open connection.
  */
 import type { Redis } from 'ioredis'
-import type { RedisSource } from './source.ts'
+import type { RedisAccess } from './source.ts'
 import { hostOf, portOf, toTlsOptions } from '../registry/endpoint.ts'
 import { createRedisClient } from '../../redis/redis-client.ts'
 import { RedisFailure, toFailure } from './failure.ts'
@@ -23,7 +23,7 @@ export interface RedisConnectionOptions {
 }
 
 export async function openConnection(
-  spec: RedisSource,
+  spec: RedisAccess,
   address: string,
   { timeoutMs, signal }: RedisConnectionOptions,
 ): Promise<RedisConnection> {

@@ -1,5 +1,5 @@
 /** The servers that hold the keys of a prefix: one Redis; in a cluster the master of their slot, or without a hash tag all masters. */
-import type { RedisSource } from './source.ts'
+import type { RedisAccess } from './source.ts'
 import { RedisFailure, toFailure } from './failure.ts'
 import { openConnection } from './connection.ts'
 import type { RedisConnection, RedisConnectionOptions } from './connection.ts'
@@ -7,7 +7,7 @@ import type { KeyNames } from './key-names.ts'
 
 /** A connection to each node. Of several endpoints, the first that can be reached. */
 export async function openNodes(
-  spec: RedisSource,
+  spec: RedisAccess,
   names: KeyNames,
   options: RedisConnectionOptions,
 ): Promise<readonly RedisConnection[]> {
@@ -29,7 +29,7 @@ export async function openNodes(
 }
 
 async function openFirst(
-  spec: RedisSource,
+  spec: RedisAccess,
   options: RedisConnectionOptions,
 ): Promise<RedisConnection> {
   const failures: Error[] = []
@@ -47,7 +47,7 @@ async function openFirst(
 }
 
 async function openMaster(
-  spec: RedisSource,
+  spec: RedisAccess,
   address: string,
   options: RedisConnectionOptions,
 ): Promise<RedisConnection> {

@@ -4,26 +4,24 @@
  * `appendfsync` says.
  */
 import { MAX_VALUE_SIZE } from '../registry/text-limit.ts'
-import { hash } from 'node:crypto'
 import type { RedisSource } from './source.ts'
 import { StoreConflict } from '../store.ts'
 import type { KeyStore, StoredKey, WriteOptions } from '../store.ts'
 import { isReply, RedisFailure, toFailure } from './failure.ts'
 import { openNodes } from './nodes.ts'
 import type { RedisConnection } from './connection.ts'
+import { logWrite } from './change-log.ts'
 import { createKeyNames } from './key-names.ts'
 import type { KeyNames } from './key-names.ts'
 import { DIGEST_LENGTH, digestOf, readKeys, scanPaths } from './read-keys.ts'
 import type { ReadKey } from './read-keys.ts'
+import { createScript } from './script.ts'
 
 const TIMEOUT_MS = 4_000
 
-/** A reader that is further behind than this must list again. */
-const LOG_LENGTH = 20_000
-
 // KEYS: the object, the counter, the log. ARGV: set or del, path, text, ttl in ms or '', and the expected value: '*' for
 // any, '' for none, or a digest. It counts and logs first, so that a script that fails half-way leaves a visible gap.
-const SCRIPT = `
+const SCRIPT = createScript(`
 local op, path, text, ttl, expected = unpack(ARGV)
 local kind = redis.call('TYPE', KEYS[1]).ok
 if expected ~= '*' then
@@ -38,8 +36,7 @@ if expected ~= '*' then
   if found ~= expected then return {'conflict', found} end
 end
 if op == 'del' and kind == 'none' then return {'absent'} end
-local rev = redis.call('INCR', KEYS[2])
-redis.call('XADD', KEYS[3], 'MAXLEN', '~', ${LOG_LENGTH}, '*', 'rev', rev, 'op', op, 'k', path)
+${logWrite('KEYS[2]', 'KEYS[3]')}
 if op == 'del' then
   redis.call('DEL', KEYS[1])
 elseif ttl == '' then
@@ -48,8 +45,7 @@ else
   redis.call('SET', KEYS[1], text, 'PX', ttl)
 end
 return {'done'}
-`
-const SCRIPT_DIGEST = hash('sha1', SCRIPT, 'hex')
+`)
 
 interface Write {
   readonly op: 'set' | 'del'
@@ -105,7 +101,8 @@ export async function openRedisKeyStore(spec: RedisSource): Promise<KeyStore> {
       const { ttlMs, expected } = options
       const wanted = expected === undefined ? '*' : (expected ?? '')
       const ttl = ttlMs === undefined ? '' : Math.max(1, Math.round(ttlMs))
-      const reply = await runScript(connection, names, path, [op, path, text, ttl, wanted])
+      const keys = [names.keyOf(path), names.rev, names.log]
+      const reply = await SCRIPT.run(connection, keys, [op, path, text, ttl, wanted])
       const [outcome, found] = Array.isArray(reply) ? (reply as readonly unknown[]) : []
       if (outcome === 'conflict') throw new StoreConflict(describeConflict(what, wanted, found))
       return outcome === 'done'
@@ -151,21 +148,6 @@ export async function openRedisKeyStore(spec: RedisSource): Promise<KeyStore> {
 
 function isReady(connections: readonly RedisConnection[]): boolean {
   return connections.every(({ redis }) => redis.status === 'ready')
-}
-
-async function runScript(
-  { redis }: RedisConnection,
-  names: KeyNames,
-  path: string,
-  args: readonly (string | number)[],
-): Promise<unknown> {
-  const keys = [names.keyOf(path), names.rev, names.log]
-  try {
-    return await redis.evalsha(SCRIPT_DIGEST, keys.length, ...keys, ...args)
-  } catch (error) {
-    if (!isReply(error) || !error.message.startsWith('NOSCRIPT')) throw error
-    return redis.eval(SCRIPT, keys.length, ...keys, ...args)
-  }
 }
 
 /** Only the master that holds the key's slot serves it; the others reply MOVED. */

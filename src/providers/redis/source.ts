@@ -11,6 +11,7 @@ import {
   registryLocation,
   registryOptions,
   withRegistryFiles,
+  type Endpoints,
   type RegistryOptions,
 } from '../registry/options.ts'
 import { defineSource, type SourceKind } from '../source-kind.ts'
@@ -23,12 +24,26 @@ interface RedisOptions extends RegistryOptions {
 
 export type RedisSource = SourceSpec & RedisOptions
 
+/** What a client needs. */
+export type RedisAccess = Pick<
+  RedisOptions,
+  'endpoints' | 'cluster' | 'database' | 'username' | 'password' | 'tls'
+>
+
 const NORMAL_PORT = 6379
 const MAX_DATABASE = 65_535
 
 const client = onDemand('the client of Redis', () => import('./redis-provider.ts'))
 
-const options = {
+interface PlaceForm {
+  readonly url?: RedisUrl | undefined
+  readonly endpoints?: Endpoints | undefined
+  readonly cluster: boolean
+  readonly database?: number | undefined
+}
+
+/** Where it is, in either form. */
+export const redisOptions: { readonly [Key in keyof PlaceForm]-?: z.ZodType<PlaceForm[Key]> } = {
   url: scalar(parseUrl, {
     type: 'string',
     description: 'redis://user:password@host:6379/0 instead of endpoints; rediss:// for TLS.',
@@ -44,8 +59,9 @@ const options = {
     maximum: MAX_DATABASE,
     description: 'The number of the database.',
   }).optional(),
-  ...registryOptions,
 }
+
+const options = { ...redisOptions, ...registryOptions }
 
 export const redis: SourceKind = defineSource({
   kind: 'redis',
@@ -67,6 +83,20 @@ export const redis: SourceKind = defineSource({
 })
 
 function read(form: z.output<z.ZodObject<typeof options>>, complain: Complain): RedisOptions {
+  const { isTls, ...access } = readRedisAccess(form, complain)
+  return { ...access, ...readRegistry(form, isTls, complain) }
+}
+
+interface AccessForm extends PlaceForm {
+  readonly username?: string | undefined
+  readonly password?: string | undefined
+}
+
+/** `isTls`: it is written so. */
+export function readRedisAccess(
+  form: AccessForm,
+  complain: Complain,
+): Omit<RedisAccess, 'tls'> & { readonly isTls: boolean } {
   const { url, cluster } = form
   for (const key of ['endpoints', 'database', 'username', 'password'] as const) {
     if (url === undefined || form[key] === undefined) continue
@@ -83,10 +113,7 @@ function read(form: z.output<z.ZodObject<typeof options>>, complain: Complain): 
   if (cluster && database !== 0) complain('a cluster has database 0 only', ['database'])
   if (username !== null && password === null) complain('needs a password', ['username'])
   const isTls = url?.isTls ?? form.endpoints?.isTls ?? false
-  return {
-    ...{ endpoints, cluster, database, username, password },
-    ...readRegistry(form, isTls, complain),
-  }
+  return { endpoints, cluster, database, username, password, isTls }
 }
 
 interface RedisUrl {

@@ -20,7 +20,7 @@ import { defineSource, type SourceKind } from '../source-kind.ts'
 /** `prefix`: the whole path of a znode, the chroot included. */
 export type ZookeeperSource = SourceSpec & RegistryOptions
 
-interface ConnectString {
+export interface ConnectString {
   readonly endpoints: readonly string[]
   /** '' or as `/lb`. */
   readonly chroot: string
@@ -30,15 +30,18 @@ const NORMAL_PORT = 2181
 
 const client = onDemand('the client of ZooKeeper', () => import('./zookeeper-provider.ts'))
 
+/** Of the registry, with a chroot. */
+export const connectString: z.ZodType<ConnectString> = scalar(parseConnectString, {
+  type: ['array', 'string'],
+  items: { type: 'string' },
+  description: `A list, or text with commas, of host:${NORMAL_PORT}; a chroot follows the last: zk1:${NORMAL_PORT},zk2:${NORMAL_PORT}/lb.`,
+})
+
 export const zookeeper: SourceKind = defineSource({
   kind: 'zookeeper',
   description: 'A ZooKeeper, alone or an ensemble.',
   options: {
-    endpoints: scalar(parseConnectString, {
-      type: ['array', 'string'],
-      items: { type: 'string' },
-      description: `A list, or text with commas, of host:${NORMAL_PORT}; a chroot follows the last: zk1:${NORMAL_PORT},zk2:${NORMAL_PORT}/lb.`,
-    }),
+    endpoints: connectString,
     ...registryOptions,
     scheme: z
       .enum(['http', 'https', 'h2c'])

@@ -7,14 +7,12 @@ import { createTurns } from '../registry/turns.ts'
 import { StoreConflict, type KeyStore, type StoredKey, type WriteOptions } from '../store.ts'
 import { openConnection, type ZookeeperConnection } from './client/connection.ts'
 import { isReply } from './client/failure.ts'
+import { createBelow, MAX_ATTEMPTS } from './create-below.ts'
 import { ERROR } from './client/protocol.ts'
 import { create, exists, getData, remove, setData, sync, type Stat } from './client/requests.ts'
 import type { ZookeeperSource } from './source.ts'
 import { createTree } from './tree.ts'
-import { parentOf, toEntry, toRevision } from './znodes.ts'
-
-/** Of a write that others make impossible in the meantime. */
-const MAX_ATTEMPTS = 5
+import { toEntry, toRevision } from './znodes.ts'
 
 export async function openZookeeperKeyStore(spec: ZookeeperSource): Promise<KeyStore> {
   const { prefix: root } = spec
@@ -96,7 +94,7 @@ export async function openZookeeperKeyStore(spec: ZookeeperSource): Promise<KeyS
       const stat = await compare(connection, znode, expected)
       const setAt =
         stat === null
-          ? await createBelow(connection, znode, data)
+          ? await createBelow(connection, znode, create(znode, data))
           : await setAtVersion(connection, znode, data, stat.version)
       if (setAt === null) throw conflict(znode, expected)
       return toRevision(setAt)
@@ -138,7 +136,7 @@ async function upsert(
 ): Promise<bigint> {
   for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
     const stat = await connection.call(setData(znode, data)).catch(nullIf(ERROR.noNode))
-    const setAt = stat?.setAt ?? (await createBelow(connection, znode, data))
+    const setAt = stat?.setAt ?? (await createBelow(connection, znode, create(znode, data)))
     if (setAt !== null) return setAt
   }
   throw new Error(`cannot put "${znode}": others keep creating and deleting it`)
@@ -153,23 +151,6 @@ async function setAtVersion(
   const isOther = nullIf(ERROR.badVersion, ERROR.noNode)
   const stat = await connection.call(setData(znode, data, version)).catch(isOther)
   return stat?.setAt ?? null
-}
-
-/** Creates it, with its parents if they are missing. Returns the transaction; null: it exists. */
-async function createBelow(
-  connection: ZookeeperConnection,
-  znode: string,
-  data: Buffer,
-  attempts: number = MAX_ATTEMPTS,
-): Promise<bigint | null> {
-  try {
-    return await connection.call(create(znode, data))
-  } catch (error) {
-    if (isReply(error, ERROR.nodeExists)) return null
-    if (!isReply(error, ERROR.noNode) || attempts === 1) throw error
-  }
-  await createBelow(connection, parentOf(znode), Buffer.alloc(0), attempts)
-  return createBelow(connection, znode, data, attempts - 1)
 }
 
 function nullIf(...codes: readonly number[]): (error: unknown) => null {

@@ -20,6 +20,10 @@ export interface ZookeeperOptions {
   readonly username: string | null
   readonly password: string | null
   readonly tls: RegistryTls | null
+  /** How long the session outlives its connection, which servers keep within their bounds; 4 s by default. */
+  readonly sessionMs?: number
+  /** Until the session has begun; 3 s by default. */
+  readonly connectMs?: number
 }
 
 export interface ConnectionListener {
@@ -29,7 +33,6 @@ export interface ConnectionListener {
   onEnd(error: Error): void
 }
 
-/** Until the session has begun. */
 const CONNECT_TIMEOUT_MS = 3_000
 /**
  * The session's: the least that servers allow by default (twice their tickTime). As in ZooKeeper's client, an idle
@@ -65,7 +68,7 @@ export async function openConnection(
     tls === null
       ? connectTcp(address)
       : connectTls({ ...toTlsOptions(tls, name), ...address }).setNoDelay(true)
-  const connection = new ZookeeperConnection(endpoint, socket, listener)
+  const connection = new ZookeeperConnection(endpoint, socket, listener, options.sessionMs)
   const abort = (): void => connection.close()
   signal?.addEventListener('abort', abort)
   try {
@@ -97,11 +100,18 @@ export class ZookeeperConnection {
   #sentAt = 0
   #progressAt = 0
   #checkedAt = 0
-  #timeoutMs = SESSION_TIMEOUT_MS
+  #timeoutMs: number
+  #session = 0n
   #timer: NodeJS.Timeout | null = null
 
-  constructor(endpoint: string, socket: Socket, listener: ConnectionListener) {
+  constructor(
+    endpoint: string,
+    socket: Socket,
+    listener: ConnectionListener,
+    sessionMs: number = SESSION_TIMEOUT_MS,
+  ) {
     this.endpoint = endpoint
+    this.#timeoutMs = sessionMs
     this.#socket = socket
     this.#listener = listener
     this.#frames = new FrameReader({
@@ -120,9 +130,17 @@ export class ZookeeperConnection {
     return this.#zxid
   }
 
+  /** Its id, as the owner of ephemeral znodes. */
+  get session(): bigint {
+    return this.#session
+  }
+
   /** To be called once, before all others. `connected`: the socket's event. */
-  async begin(connected: string, { username, password }: ZookeeperOptions): Promise<void> {
-    const timer = setTimeout(() => this.#lose('no response in time'), CONNECT_TIMEOUT_MS)
+  async begin(
+    connected: string,
+    { username, password, connectMs = CONNECT_TIMEOUT_MS }: ZookeeperOptions,
+  ): Promise<void> {
+    const timer = setTimeout(() => this.#lose('no response in time'), connectMs)
     try {
       await new Promise<void>((resolve, reject) => {
         this.#handshake = { resolve, reject }
@@ -169,9 +187,16 @@ export class ZookeeperConnection {
     socket.end(new JuteWriter().int(0).int(OP.closeSession).frame())
   }
 
+  /** As `close`; the session and its ephemeral znodes stay until it expires. */
+  abandon(): void {
+    if (this.#end !== null) return
+    this.#finish(new ZookeeperLost(`ZooKeeper ${this.endpoint}: the connection was closed`))
+    this.#socket.destroy()
+  }
+
   #requestSession(): void {
     const writer = new JuteWriter()
-    writer.int(PROTOCOL_VERSION).long(0n).int(SESSION_TIMEOUT_MS).long(0n)
+    writer.int(PROTOCOL_VERSION).long(0n).int(this.#timeoutMs).long(0n)
     // The last member: a server without a quorum that only reads does not do.
     writer.bytes(Buffer.alloc(PASSWORD_BYTES)).bool(false)
     this.#send(writer)
@@ -242,7 +267,8 @@ export class ZookeeperConnection {
     reader.skip(4) // the protocol's version
     const timeoutMs = reader.int()
     if (timeoutMs <= 0) return this.#lose('the server begins no session')
-    this.#timeoutMs = Math.min(timeoutMs, SESSION_TIMEOUT_MS)
+    this.#timeoutMs = Math.min(timeoutMs, this.#timeoutMs)
+    this.#session = reader.long()
     this.#handshake?.resolve()
     this.#handshake = null
   }

@@ -74,6 +74,10 @@ export class JuteReader {
     return this.#frame.readBigInt64BE(this.#take(8))
   }
 
+  bool(): boolean {
+    return this.#frame.readUInt8(this.#take(1)) !== 0
+  }
+
   /** A view into the frame. A length of -1 stands for null, which has no bytes. */
   bytes(): Buffer {
     const length = this.int()

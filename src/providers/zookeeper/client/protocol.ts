@@ -16,10 +16,14 @@ export const OP = {
   sync: 9,
   ping: 11,
   getChildren: 8,
+  /** Several as one transaction. Since 3.4. */
+  multi: 14,
   auth: 100,
   /** Since 3.6. */
   addWatch: 106,
   closeSession: -11,
+  /** Of a result in a transaction. */
+  error: -1,
 } as const
 
 /** In place of a request's number. */
@@ -27,6 +31,8 @@ export const XID = { event: -1, ping: -2, auth: -4 } as const
 
 /** KeeperException.Code; the others are only shown. */
 export const ERROR = {
+  /** Of an operation of a transaction: another one of it failed. */
+  notApplied: -2,
   unimplemented: -6,
   noNode: -101,
   noAuth: -102,
@@ -84,8 +90,10 @@ export const PERSISTENT_RECURSIVE = 1
 /** Of delete and setData. */
 export const ANY_VERSION = -1
 
-/** Of create: a znode that outlives its session. */
+/** Of create: a znode that outlives its session, or ends with it; the server may append a number to its name. */
 export const PERSISTENT = 0
+export const EPHEMERAL = 1
+export const EPHEMERAL_SEQUENTIAL = 3
 
 export const PROTOCOL_VERSION = 0
 /** All permissions for everyone: `world:anyone:cdrwa`, what every client creates without an ACL. */

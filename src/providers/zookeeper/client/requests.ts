@@ -1,6 +1,15 @@
 /** The operations, with how each is written and how its response is read. */
 import type { JuteReader, JuteWriter } from './jute.ts'
-import { ANY_VERSION, OP, OPEN_ACL, PERSISTENT, PERSISTENT_RECURSIVE } from './protocol.ts'
+import {
+  ANY_VERSION,
+  EPHEMERAL,
+  EPHEMERAL_SEQUENTIAL,
+  ERROR,
+  OP,
+  OPEN_ACL,
+  PERSISTENT,
+  PERSISTENT_RECURSIVE,
+} from './protocol.ts'
 
 export interface ZookeeperRequest<Response> {
   readonly op: number
@@ -20,6 +29,8 @@ export interface Stat {
   /** How often its data was set since it was created. */
   readonly version: number
   readonly isEphemeral: boolean
+  /** Of an ephemeral znode, the session that ends with it; else 0. */
+  readonly owner: bigint
   readonly children: number
 }
 
@@ -75,13 +86,64 @@ export function watchTree(path: string): ZookeeperRequest<void> {
 export function create(path: string, data: Buffer): ZookeeperRequest<bigint> {
   return {
     ...{ op: OP.create, doing: `create "${path}"` },
-    write(writer) {
-      const { permissions, scheme, id } = OPEN_ACL
-      writer.text(path).bytes(data)
-      writer.int(1).int(permissions).text(scheme).text(id).int(PERSISTENT)
-    },
+    write: (writer) => writeCreate(writer, path, data, PERSISTENT),
     read: (_, zxid) => zxid,
   }
+}
+
+/** It ends with the session. With `isSequential` the server appends a number to the path. Returns the whole path. */
+export function createEphemeral(
+  path: string,
+  data: Buffer,
+  isSequential: boolean,
+): ZookeeperRequest<string> {
+  const mode = isSequential ? EPHEMERAL_SEQUENTIAL : EPHEMERAL
+  return {
+    ...{ op: OP.create, doing: `create "${path}"` },
+    write: (writer) => writeCreate(writer, path, data, mode),
+    read: (reader) => reader.text(),
+  }
+}
+
+/**
+ * Removes the znode of this version and creates an ephemeral one in its place, as one transaction: nobody sees that it is gone.
+ * Returns 0, or why nothing was done, one of ERROR.
+ */
+export function replaceByEphemeral(
+  path: string,
+  version: number,
+  data: Buffer,
+): ZookeeperRequest<number> {
+  const head = (writer: JuteWriter, op: number): unknown => writer.int(op).bool(false).int(-1)
+  return {
+    ...{ op: OP.multi, doing: `replace "${path}"` },
+    write(writer) {
+      head(writer, OP.delete)
+      writer.text(path).int(version)
+      head(writer, OP.create)
+      writeCreate(writer, path, data, EPHEMERAL)
+      writer.int(-1).bool(true).int(-1)
+    },
+    read(reader) {
+      let failure = 0
+      for (;;) {
+        const op = reader.int()
+        const isEnd = reader.bool()
+        reader.skip(4) // the error again
+        if (isEnd) return failure
+        if (op === OP.create) reader.text()
+        if (op !== OP.error) continue
+        const code = reader.int()
+        if (code !== 0 && (failure === 0 || failure === ERROR.notApplied)) failure = code
+      }
+    },
+  }
+}
+
+function writeCreate(writer: JuteWriter, path: string, data: Buffer, mode: number): void {
+  const { permissions, scheme, id } = OPEN_ACL
+  writer.text(path).bytes(data)
+  writer.int(1).int(permissions).text(scheme).text(id).int(mode)
 }
 
 export function setData(
@@ -111,8 +173,8 @@ function readStat(reader: JuteReader): Stat {
   reader.skip(8) // when it was set
   const version = reader.int()
   reader.skip(8) // versions of its children and of its ACL
-  const isEphemeral = reader.long() !== 0n
+  const owner = reader.long()
   reader.skip(4) // the length of its data
   const children = reader.int()
-  return { createdAt, setAt, createdMs, version, isEphemeral, children }
+  return { createdAt, setAt, createdMs, version, isEphemeral: owner !== 0n, owner, children }
 }
