@@ -388,6 +388,23 @@ test('streams of a removed listener and a removed server go on, until a drain en
   assert.equal(gateway.streams()[0]?.reason, 'DRAINED')
 })
 
+// A handle that is reset while it is being shut down is not closed by Node, whoever closes it then.
+test('a connection that is reset while it is shut down leaves no descriptor open', async (t) => {
+  const open = (): number =>
+    process.getActiveResourcesInfo().filter((kind) => kind === 'TCPSocketWrap').length
+  const before = open()
+  const server = await serve(t, (socket) => void socket.end('bye'))
+  const gateway = await startGateway(t, toServers([server.port]))
+  const client = dial(t, gateway, false)
+
+  await once(client, 'data')
+  await gateway.close()
+  client.destroy()
+  server.close()
+
+  await eventually(() => open() <= before, 'no connection is left', 5_000)
+})
+
 test('TLS ends at a tcp listener, and servers are spoken to through TLS', async (t) => {
   const authority = createAuthority(t)
   const { cert, key, certPath, keyPath } = authority.issue('127.0.0.1')

@@ -166,8 +166,9 @@ export class HandleEnd implements StreamEnd {
   reset(): void {
     this.owner = null
     if (this.#isClosed) return
-    // libuv refuses a reset while the connection is being shut down.
-    this.#isClosed = this.#handle.reset?.() === 0
+    // libuv refuses a reset while the connection is being shut down, and Node takes a handle for closed after that: it would stay.
+    const isShutting = this.#hasFinished && !this.#isShut
+    this.#isClosed = !isShutting && this.#handle.reset?.() === 0
     this.#close()
   }
 
