@@ -1,14 +1,16 @@
 /**
  * The tables of options in docs/, made of the schemas that parse them. A page has a table between `<!-- options:NAME -->` and
  * `<!-- /options -->`, where NAME is a kind of middleware, a balancer, a kind of source,
- * `sources` for the options of every source, `settings` or `resolver`.
+ * `sources` for the options of every source, `settings`, `resolver`, `scale` or `actuator`.
  */
 import * as z from 'zod'
 import { DURATION_FORMS } from '../src/options/fields.ts'
 import * as vocabulary from '../src/options/vocabulary.ts'
+import { actuator } from '../src/schema/actuator.ts'
 import { OPTIONS } from '../src/schema/middleware.ts'
 import { SOURCE_KINDS } from '../src/providers/catalog/sources.ts'
 import { COMMON_OPTIONS } from '../src/providers/source-kind.ts'
+import { scale } from '../src/schema/scale.ts'
 import { SETTINGS_SHAPE } from '../src/schema/settings.ts'
 import { BALANCERS, type BalancerKind } from '../src/upstream/balancing/balancer.ts'
 
@@ -48,6 +50,8 @@ export function optionsTables(): ReadonlyMap<string, string> {
     ...SOURCE_KINDS.map(({ kind, schema }) => [kind, toTable(ownRows(toOption(schema)))] as const),
     ['sources', toTable(rowsOf('', toOption(z.object({ kind: sourceKind, ...COMMON_OPTIONS }))))],
     ['settings', toTable(rowsOf('', toOption(z.object({ ...SETTINGS_SHAPE, resolver }))))],
+    ['scale', toTable(rowsOf('scale.', withoutKinds(toOption(scale))))],
+    ['actuator', toTable(rowsOf('actuator.', toOption(actuator)))],
     ['resolver', toTable(rowsOf('resolver.', toOption(SETTINGS_SHAPE.resolver)))],
   ])
 }
@@ -89,6 +93,13 @@ function ownRows({ properties = {}, ...rest }: Option): string[] {
     ([name]) => name !== 'kind' && !(name in COMMON_OPTIONS),
   )
   return rowsOf('', { ...rest, properties: Object.fromEntries(own) })
+}
+
+/** The kinds of actuators have a table of their own. */
+function withoutKinds({ properties = {}, ...rest }: Option): Option {
+  const { actuator: kinds = {}, ...others } = properties
+  const { properties: _kinds, ...bare } = kinds
+  return { ...rest, properties: { actuator: bare, ...others } }
 }
 
 function toOption(schema: z.ZodType): Option {

@@ -19,7 +19,7 @@ const ROWS = [
   ['observe'],
   ['downstream', 'routing', 'middleware', 'upstream', 'providers', 'client', 'template'],
   ['schema'],
-  ['gateway', 'control', 'health', 'acme'],
+  ['gateway', 'control', 'health', 'acme', 'scaling'],
   ['admin', 'cli', 'agent'],
   ['process'],
   ['main.ts', 'vulcand.ts'],
@@ -27,7 +27,7 @@ const ROWS = [
 /** Rooms of one folder, from the ground up: a room imports only from its own and from rooms before it. */
 const LADDERS: ReadonlyMap<string, readonly string[]> = new Map([
   ['http', ['proxy-protocol', 'connection', 'message', 'grpc']],
-  ['policy', ['breaking', 'health', 'limiting', 'retrying']],
+  ['policy', ['breaking', 'health', 'limiting', 'retrying', 'scaling']],
   ['observe', ['reports', 'metrics']],
   ['upstream', ['connecting', 'endpoint', 'balancing']],
   ['acme', ['protocol', 'storage', 'names', 'orders', 'dns']],

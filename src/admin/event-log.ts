@@ -17,7 +17,15 @@ import { toJson } from './json.ts'
 import { text } from './openapi/schema.ts'
 
 export type EventType =
-  'table' | 'in-force' | 'server' | 'breaker' | 'panic' | 'certificate' | 'problem' | 'resolved'
+  | 'table'
+  | 'in-force'
+  | 'server'
+  | 'breaker'
+  | 'panic'
+  | 'scale'
+  | 'certificate'
+  | 'problem'
+  | 'resolved'
 
 export interface EventLog {
   add(type: EventType, data: object): void

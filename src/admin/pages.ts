@@ -5,6 +5,7 @@ import { parseServersFilter, type ServersView, toList } from './servers.ts'
 import { answerOf } from './vulcand-answer.ts'
 import { parseTableFilter, type TableView, tableText } from './table.ts'
 import { OBJECT_KINDS, type ObjectKind } from '../model/names.ts'
+import { NO_SCALE, type ScaleReport } from '../observe/reports/scale-report.ts'
 import type { Metrics } from '../observe/metrics/metrics.ts'
 import { type Caller, type Endpoint, json, jsonOf, reading, Refused } from './endpoint.ts'
 import { map, oneOf, text } from './openapi/schema.ts'
@@ -17,12 +18,15 @@ import {
   SOURCES,
   TABLE,
 } from './openapi/shapes.ts'
+import { SCALE } from './openapi/scale-shapes.ts'
 
 export interface StateOptions extends Providers {
   /** `kind`: objects of others need not be there. */
   readonly table: (kind?: ObjectKind) => TableView
   readonly servers: ServersView
   readonly certificates: CertificatesView
+  /** Absent: no backend is scaled. */
+  readonly scale?: () => ScaleReport
   readonly metrics: Pick<Metrics, 'contentType' | 'render'>
   /** True if the first table is in force in every serving thread and no drain has begun. */
   readonly ready: () => Readiness
@@ -40,6 +44,7 @@ const BACKEND_QUERY = { backend: 'only those of this backend' }
 
 export function stateEndpoints(options: StateOptions): readonly Endpoint[] {
   const { metrics, table, servers, certificates, ready, providers } = options
+  const { scale = () => NO_SCALE } = options
   const listOf = (reports: () => Parameters<typeof toList>[0]): Endpoint['run'] => {
     return ({ query }) => {
       const filter = parseServersFilter(query)
@@ -104,6 +109,12 @@ export function stateEndpoints(options: StateOptions): readonly Endpoint[] {
       'certificates, when they end, and those that are ordered',
       () => ({ status: 200, content: { kind: 'pieces', pieces: writeCertificates(certificates) } }),
       { gives: jsonOf(CERTIFICATES) },
+    ),
+    reading(
+      '/api/scale',
+      'backends that are scaled: their replicas, what decides, and the last decisions',
+      () => json(200, scale()),
+      { gives: jsonOf(SCALE) },
     ),
     ...['/v1/status', '/v2/status'].map((path) =>
       reading(path, 'as vulcand', () => answerOf(200, { Status: 'ok' }), {

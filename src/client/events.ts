@@ -50,6 +50,16 @@ export interface EventData {
     readonly state: string
   }
   readonly panic: { readonly backend: string; readonly panics: boolean }
+  /** A number of replicas is changed, or would be (`dry-run`), or could not be (`failed`). */
+  readonly scale: {
+    readonly backend: string
+    readonly from: number
+    readonly to: number
+    readonly direction: 'up' | 'down'
+    readonly reason: string
+    readonly outcome: 'done' | 'failed' | 'dry-run'
+    readonly error: string | null
+  }
   readonly certificate: {
     readonly kind: string
     readonly id: string

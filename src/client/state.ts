@@ -79,6 +79,52 @@ export interface Certificates {
   }
 }
 
+export interface Scale {
+  /** This instance may change numbers of replicas. */
+  readonly acting: boolean
+  readonly holder: string | null
+  readonly problem: string | null
+  readonly backends: readonly {
+    readonly backend: string
+    readonly kind: string
+    readonly min: number
+    readonly max: number
+    readonly desired: number | null
+    /** Null: unknown. */
+    readonly observed: number | null
+    readonly ready: number
+    readonly waiting: number
+    readonly panic: boolean
+    readonly dryRun: boolean
+    readonly asked: {
+      readonly replicas: number
+      readonly reason: string
+      readonly until: string | null
+    } | null
+    readonly metrics: readonly ScaleMetric[]
+    readonly problem: string | null
+    /** The latest first. */
+    readonly decisions: readonly {
+      readonly at: string
+      readonly from: number
+      readonly to: number
+      readonly direction: 'up' | 'down'
+      readonly reason: string
+      readonly restraints: readonly string[]
+      readonly outcome: 'done' | 'failed' | 'dry-run'
+      readonly error: string | null
+    }[]
+  }[]
+}
+
+export interface ScaleMetric {
+  readonly metric: string
+  readonly window: 'stable' | 'panic'
+  /** Requests in flight, requests per second, or seconds. */
+  readonly value: number
+  readonly replicas: number
+}
+
 export interface Table {
   readonly number: number
   readonly inForce: number
@@ -138,6 +184,8 @@ export interface State {
   breakers(options?: OfBackend): Promise<readonly BreakerState[]>
   sources(options?: CallOptions): Promise<readonly SourceState[]>
   certificates(options?: CallOptions): Promise<Certificates>
+  /** Backends with `scale`: their replicas, and the last decisions. */
+  scale(options?: CallOptions): Promise<Scale>
   /** What is in force, and what is set aside and why. */
   table(options?: CallOptions & { readonly kind?: string; readonly id?: string }): Promise<Table>
   /** The server gets no new requests. */
@@ -184,6 +232,7 @@ export function createState(transport: Transport): State {
     breakers: ({ backend, ...options } = {}) => read('/api/breakers', options, { backend }),
     sources: (options = {}) => read('/api/providers', options),
     certificates: (options = {}) => read('/api/certificates', options),
+    scale: (options = {}) => read('/api/scale', options),
     table: ({ kind, id, ...options } = {}) => read('/api/table', options, { kind, id }),
     drain: (backend, server, options) => setDrain('drain', [backend, server], options),
     undrain: (backend, server, options) => setDrain('undrain', [backend, server], options),

@@ -1,6 +1,7 @@
 /** Objects as they may be shown: without private keys, and without values from the environment or a file of secrets. */
 import { isMap, type JsonMap } from '../model/parsed.ts'
 import { HIDDEN as hidden, SECRET_NAMES } from '../model/secrets.ts'
+import type { ScaleSpec } from '../model/scale.ts'
 import type { HealthCheck } from '../model/snapshot.ts'
 import type { InForce } from './admission/admit.ts'
 
@@ -50,12 +51,14 @@ function withoutKeys(version: InForce): object {
       return { ...version.object, tls: { ...version.object.tls, certificates }, challenges }
     }
     case 'backend': {
-      const { sticky, health, breaker } = version.object
-      if (sticky === null && health === null && breaker === null) return version.object
+      const { sticky, health, breaker, scale } = version.object
+      const isPlain = sticky === null && health === null && breaker === null && scale === null
+      if (isPlain) return version.object
       const shown = {
         sticky: redactValue(sticky),
         health: redactProbe(health),
         breaker: redactValue(breaker),
+        scale: redactScale(scale),
       }
       return { ...version.object, ...shown }
     }
@@ -77,7 +80,7 @@ function withoutKeys(version: InForce): object {
 const URL_SECRET = /^([a-z][a-z0-9+.-]*:\/\/(?:[^/?#@:]*:(?=[^/?#]*@))?)[^/?#]+@/i
 
 /** In any case: vulcand has `OnTripped`. */
-const HOOK_NAMES: ReadonlySet<string> = new Set(['ontripped', 'onstandby'])
+const HOOK_NAMES: ReadonlySet<string> = new Set(['ontripped', 'onstandby', 'webhook'])
 
 /** Hides what is secret by its name or its form. */
 export function redactValue(value: unknown): unknown {
@@ -116,6 +119,18 @@ function redactHook(hook: JsonMap): JsonMap {
         return hideScalars(item)
     }
   })
+}
+
+function redactScale(scale: ScaleSpec | null): unknown {
+  if (scale?.actuator.kind !== 'webhook') return redactValue(scale)
+  const { kind, url, secret, headers, observeUrl } = scale.actuator
+  const actuator = {
+    ...{ kind, url: redactUrl(url) },
+    secret: secret === null ? null : hidden,
+    headers: hideScalars(headers),
+    observeUrl: observeUrl === null ? null : redactUrl(observeUrl),
+  }
+  return { ...(redactValue(scale) as JsonMap), actuator }
 }
 
 function redactUrl(text: string): string {

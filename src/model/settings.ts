@@ -47,6 +47,17 @@ export interface Settings {
   readonly acme: AcmeSettings | null
   /** Null: metrics are not sent anywhere. */
   readonly statsd: StatsdSettings | null
+  readonly scaling: ScalingSettings
+}
+
+/** Of all backends with `scale`. */
+export interface ScalingSettings {
+  /** The source whose registry decides which of several instances acts, and carries their measures; null: this one is alone. */
+  readonly lock: string | null
+  /** How this instance calls itself there; null: by its host and its process id. */
+  readonly instance: string | null
+  /** Decisions of all backends change nothing. */
+  readonly dryRun: boolean
 }
 
 export interface StatsdSettings {
@@ -155,6 +166,7 @@ export const SETTING_KEYS = [
   'sources',
   'acme',
   'statsd',
+  'scaling',
 ] as const
 
 export type SettingKey = (typeof SETTING_KEYS)[number]

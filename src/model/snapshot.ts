@@ -3,6 +3,7 @@
  * to the serving threads as JSON, and the data plane compiles them. Nothing here has behaviour.
  */
 import type { Listener, PathPolicy } from './listener.ts'
+import type { ScaleSpec } from './scale.ts'
 import type { ServerUrl } from './server-url.ts'
 import type { TlsVersion } from './tls-options.ts'
 export type {
@@ -96,6 +97,8 @@ export interface Backend {
   /** Of its servers that do not say. */
   readonly resolve: Resolve
   readonly servers: readonly Server[]
+  /** Null: the number of its servers is not changed. */
+  readonly scale: ScaleSpec | null
   readonly labels: Labels | null
 }
 

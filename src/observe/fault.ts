@@ -12,8 +12,8 @@ export type OnFault = (
   error: unknown,
 ) => void
 
-/** Where one was met: while an object was admitted, published or watched by the health monitor; in a serving thread, at a change or an exchange. */
-export type FaultStage = 'admit' | 'publish' | 'guard' | 'apply' | 'exchange'
+/** Where one was met: while an object was admitted, published, watched by the health monitor or scaled; in a serving thread, at a change or an exchange. */
+export type FaultStage = 'admit' | 'publish' | 'guard' | 'scale' | 'apply' | 'exchange'
 
 export interface Faults {
   /** `what` the fault did, for people: `ended an exchange`. `stack`: of the throw. */
@@ -27,7 +27,7 @@ const LOG_EVERY_MS = 60_000
 
 /** `now`: ms, monotonic. */
 export function createFaults(log: Pick<Log, 'error'>, now: () => number): Faults {
-  const counts = { admit: 0, publish: 0, guard: 0, apply: 0, exchange: 0 }
+  const counts = { admit: 0, publish: 0, guard: 0, scale: 0, apply: 0, exchange: 0 }
   let logged = { text: '', at: -Infinity }
 
   function note(stage: FaultStage, what: string, stack: string): void {
@@ -53,6 +53,7 @@ const DONE: Readonly<Record<FaultStage, string>> = {
   admit: 'checked',
   publish: 'published',
   guard: 'watched',
+  scale: 'scaled',
   apply: 'applied',
   exchange: 'served',
 }

@@ -17,7 +17,7 @@ const MAX_BODY = 65_536
 const MAX_KEYS = 50
 const MAX_VALUES = 10
 const FORM_TYPE = 'application/x-www-form-urlencoded'
-const url = scalar(parseUrl, {
+const url = scalar(parseHookUrl, {
   type: 'string',
   pattern: '^https?://',
   maxLength: MAX_URL,
@@ -74,7 +74,8 @@ export const webHook: z.ZodType<WebHook> = z
   .transform((value) => (typeof value === 'string' ? { url: value } : value))
   .pipe(written)
 
-function parseUrl(value: unknown): Scalar<string> {
+/** A URL of http or https that may be called, without a fragment. */
+export function parseHookUrl(value: unknown): Scalar<string> {
   if (value === undefined) return bad('is missing')
   const wanted = 'a url such as https://hooks.example/breaker'
   if (typeof value !== 'string' || value.length > MAX_URL || !/^https?:\/\/[!-~]+$/i.test(value)) {

@@ -27,6 +27,7 @@ import type { LeveledLog } from '../observe/log.ts'
 import { createCountsReader } from '../observe/metrics/series.ts'
 import { createMetrics } from '../observe/metrics/metrics.ts'
 import type { Sink } from '../observe/sink.ts'
+import type { Scaler } from '../scaling/scaler.ts'
 import type { Shortages } from '../observe/shortages.ts'
 import type { ListeningSocket } from '../model/listening-socket.ts'
 import { systemMs } from '../scoreboard/board-clock.ts'
@@ -45,6 +46,7 @@ export interface AdminParts {
   readonly control: Control
   /** Null: no certificates are ordered. */
   readonly acme: Pick<Acme, 'report'> | null
+  readonly scaler: Pick<Scaler, 'report'>
   readonly threads: Threads
   readonly resolver: Pick<Resolver, 'counts'>
   readonly sink: Sink
@@ -80,6 +82,7 @@ export async function openAdmin(
     health,
     control,
     acme,
+    scaler,
     threads,
     resolver,
     sink,
@@ -110,6 +113,7 @@ export async function openAdmin(
         listeners: threads.listeners(),
         certificates: control.certificates(),
         acme: acme?.report() ?? NO_ACME,
+        scale: scaler.report(),
       }
     },
     health,
@@ -169,6 +173,7 @@ export async function openAdmin(
       certificates: control.certificateList,
       acme: () => acme?.report() ?? NO_ACME,
     },
+    scale: scaler.report,
     metrics,
     ready: () => ({
       ready: state() === 'ready',

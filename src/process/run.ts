@@ -30,7 +30,8 @@ import { listenForSignals } from './signals.ts'
 import type { LogForm } from '../observe/log-forms.ts'
 import type { BaseConfiguration } from './base.ts'
 import { openSources, readBesideSources } from './sources.ts'
-import { problemOfPort } from './taken-port.ts'
+import { openScaling, programsOf } from './scaling.ts'
+import { findTakenPorts } from './taken-port.ts'
 import { mayWait, noListener, requireSources } from './start-conditions.ts'
 import { createThreads, type Threads } from './threads.ts'
 import { createTidy } from './tidy.ts'
@@ -157,20 +158,22 @@ export async function run(options: RunOptions): Promise<number> {
   })
   const acme = ordered?.acme ?? null
   const sources = await openSources(config, hasFile, settings, data.owned, base)
+  const admission = createAdmission({
+    readFile: readBesideSources(config, settings),
+    admin: settings.admin.address,
+    adminSocket: settings.admin.socket,
+    localAddresses: readLocalAddresses,
+    trusted: () => live.current().trusted,
+    now: Date.now,
+    ordersCertificates: acme !== null,
+    mayRunPrograms: programsOf(sources),
+    onFault: faults.at('admit'),
+  })
   const control = createControl({
     sources: ordered === null ? sources : [...sources, ordered.source],
     startMs: settings.startMs,
     routeOrder: settings.routing.order,
-    admission: createAdmission({
-      readFile: readBesideSources(config, settings),
-      admin: settings.admin.address,
-      adminSocket: settings.admin.socket,
-      localAddresses: readLocalAddresses,
-      trusted: () => live.current().trusted,
-      now: Date.now,
-      ordersCertificates: acme !== null,
-      onFault: faults.at('admit'),
-    }),
+    admission,
     publisher,
     onProblem: (problem, isResolved) => events.add(isResolved ? 'resolved' : 'problem', problem),
     problemsBeside: () => acme?.problems() ?? [],
@@ -178,6 +181,10 @@ export async function run(options: RunOptions): Promise<number> {
     log,
     onFault: faults.at('admit'),
     onSettings: live.take,
+  })
+  const scaler = openScaling({
+    ...{ config, settings, scoreboard, publisher, admission, log, events },
+    ...{ snapshot: control.snapshot, sources: control.sources, onFault: faults.at('scale') },
   })
   // Without workers, requests would wait for a collection on the main thread.
   const tidy = settings.workers > 0 ? createTidy({ afterStart: true }) : null
@@ -235,6 +242,7 @@ export async function run(options: RunOptions): Promise<number> {
       health,
       control,
       acme,
+      scaler,
       threads,
       resolver,
       sink,
@@ -289,6 +297,7 @@ export async function run(options: RunOptions): Promise<number> {
     if (predecessor !== null) pidFile.write(process.pid)
     state = 'ready'
     acme?.begin()
+    scaler.start()
     const fields = { ports, admin: admin.address, workers: settings.workers, version }
     const from = predecessor === null ? {} : { predecessor: predecessor.pid }
     log.info({ ...fields, ...from }, 'serving')
@@ -316,23 +325,6 @@ export async function run(options: RunOptions): Promise<number> {
     }
   }
 
-  /** Problems of ports in use, by listener. Throws if every listener has one. */
-  async function findTakenPorts(
-    listeners: readonly Listener[],
-    declared: number,
-  ): Promise<ReadonlyMap<string, string>> {
-    const problems = new Map<string, string>()
-    await Promise.all(
-      listeners.map(async (listener) => {
-        const problem = await problemOfPort(listener)
-        if (problem !== null) problems.set(listener.id, problem)
-      }),
-    )
-    if (problems.size > 0 && problems.size === declared)
-      throw new Error([...problems.values()].join('; '))
-    return problems
-  }
-
   /** `successor`: takes over what only one program may have; null: the service ends. */
   async function stop(drainMs: number, successor: Successor | null): Promise<void> {
     // One that has not come to serve leaves everything to its predecessor.
@@ -347,8 +339,9 @@ export async function run(options: RunOptions): Promise<number> {
     const saved = control.stop()
     const acmeStopped = acme?.stop()
     const healthStopped = health.stop()
+    const scalerStopped = scaler.stop()
     // Those that fail do so where they are awaited, and do not cut the drain short.
-    for (const one of [saved, acmeStopped, healthStopped]) one?.catch(() => {})
+    for (const one of [saved, acmeStopped, healthStopped, scalerStopped]) one?.catch(() => {})
     resolver.stop()
     resolveNamesBy(null)
     const written = Promise.race([saved, delay(SAVE_WITHIN_MS, undefined, { ref: false })])
@@ -359,6 +352,7 @@ export async function run(options: RunOptions): Promise<number> {
     await written
     await healthStopped
     await acmeStopped
+    await scalerStopped
     publisher.stop()
     stopStatsd?.()
     await admin?.close({ isPassedOn: isRejected })

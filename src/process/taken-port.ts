@@ -8,6 +8,23 @@ import { isSocketAddress } from '../model/listener.ts'
 import { listenProblem } from '../gateway/live-listeners.ts'
 import type { Listener } from '../model/snapshot.ts'
 
+/** Problems of ports in use, by listener. Throws if every one of the `declared` listeners has one. */
+export async function findTakenPorts(
+  listeners: readonly Listener[],
+  declared: number,
+): Promise<ReadonlyMap<string, string>> {
+  const problems = new Map<string, string>()
+  await Promise.all(
+    listeners.map(async (listener) => {
+      const problem = await problemOfPort(listener)
+      if (problem !== null) problems.set(listener.id, problem)
+    }),
+  )
+  if (problems.size > 0 && problems.size === declared)
+    throw new Error([...problems.values()].join('; '))
+  return problems
+}
+
 /** Returns the line for the log if the port is in use, else null. A unix socket is never shared. */
 export async function problemOfPort(listener: Listener): Promise<string | null> {
   if (isSocketAddress(listener.address)) return null

@@ -22,6 +22,7 @@ import { readServers, resolve, serverForms } from './server.ts'
 import { MAX_KEEP_ALIVE_MS } from '../model/units.ts'
 import { speaksHttp1 } from '../model/server-url.ts'
 import type { Backend, Server } from '../model/snapshot.ts'
+import { scale } from './scale.ts'
 import { sticky } from './sticky.ts'
 import { backendTimeouts, DEFAULT_TIMEOUTS } from './timeouts.ts'
 import { tlsToServers, type TlsToServersForm } from './tls-to-servers.ts'
@@ -134,6 +135,7 @@ const form = strict(
     retry: backendRetry.optional(),
     resolve: resolve.default('one'),
     servers,
+    scale: scale.optional(),
     labels: labels.optional(),
   },
   'Servers that do the same work.',
@@ -172,6 +174,7 @@ export const backendSchema: z.ZodType<BackendForm> = meaning(form, (form, compla
     retryBudget: budget,
     resolve: form.resolve,
     servers: form.servers,
+    scale: form.scale ?? null,
     labels: form.labels ?? null,
   }
 })

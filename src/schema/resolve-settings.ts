@@ -30,6 +30,7 @@ import {
   logLevelSchema,
   logPathSchema,
   routeOrderSchema,
+  scalingSchema,
   startSchema,
   statsdSchema,
   ticketSecretSchema,
@@ -160,10 +161,12 @@ export function resolveSettings(sources: SettingSources): ResolvedSettings {
     sources: declared.sources,
     acme: pickFromFile<AcmeSettings | undefined>(acmeSchema.optional(), ['acme']) ?? null,
     statsd: pickFromFile(statsdSchema.optional(), ['statsd']) ?? null,
+    scaling: pickFromFile(scalingSchema, ['scaling']) ?? scalingSchema.parse(undefined),
   }
   for (const [path, name] of [
     [['acme', 'store'], settings.acme?.store ?? null],
     [['admin', 'write'], settings.admin.write],
+    [['scaling', 'lock'], settings.scaling.lock],
   ] as const) {
     const refused = name === null ? null : refuseStore(name, settings.sources)
     if (refused === null) continue
@@ -187,9 +190,10 @@ function refuseStore(name: string, sources: readonly SourceSpec[]): string | nul
 
 /**
  * Sources and the folder of the embedded store: without them other objects would be served. Without `acme`, listeners would have
- * no certificates, and without what protects the admin, anybody could use it.
+ * no certificates, and without what protects the admin, anybody could use it. Without the lock, several programs would scale.
  */
-const FATAL = /#\/(?:sources|data|acme|admin\/(?:tokens|tls|anonymous|socket|write))(?:\/|$)/
+const FATAL =
+  /#\/(?:sources|data|acme|scaling|admin\/(?:tokens|tls|anonymous|socket|write))(?:\/|$)/
 
 /** The path of the file: flag, else SLUICE_CONFIG, else `normal`. */
 export function resolveConfigPath(

@@ -1,7 +1,16 @@
 /** The schemas of settings, as the file writes them; the environment and flags write the same values as text. */
 import * as z from 'zod'
 import { parseCidr } from '../model/ip.ts'
-import { address, duration, flag, scalar, section, strict, text } from '../options/fields.ts'
+import {
+  address,
+  duration,
+  flag,
+  meaning,
+  scalar,
+  section,
+  strict,
+  text,
+} from '../options/fields.ts'
 import { type Scalar, bad, good, quote } from '../model/parsed.ts'
 import { splitList } from '../model/units.ts'
 import { acmeSchema } from './acme.ts'
@@ -16,6 +25,7 @@ import {
   type ErrorForm,
   type LogLevel,
   type RouteOrder,
+  type ScalingSettings,
   type SettingKey,
   type StatsdSettings,
 } from '../model/settings.ts'
@@ -24,6 +34,8 @@ import { SOURCE_KINDS } from '../providers/catalog/sources.ts'
 const MAX_WORKERS = 256
 const MAX_BLOCKS = 1000
 const HOUR_MS = 3_600_000
+const MAX_NAME = 128
+const INSTANCE = /^[A-Za-z0-9._:-]{1,64}$/
 
 export const workersSchema: z.ZodType<number | 'auto'> = scalar(parseWorkers, {
   anyOf: [{ const: 'auto' }, { type: 'integer', minimum: 0, maximum: MAX_WORKERS }],
@@ -120,6 +132,25 @@ export const statsdSchema: z.ZodType<StatsdSettings> = strict(
   'Metrics are sent to statsd once a second, by the names of vulcand.',
 )
 
+export const scalingSchema: z.ZodType<ScalingSettings> = meaning(
+  section(
+    {
+      lock: text(
+        'The source whose registry decides which of several programs acts, and carries what each has measured. Without it, this program acts alone.',
+        MAX_NAME,
+      ).optional(),
+      instance: scalar(parseInstance, {
+        type: 'string',
+        pattern: INSTANCE.source,
+        description: 'How this program calls itself there; by default its host and its process id.',
+      }).optional(),
+      dryRun: flag('Decisions of all backends are logged and shown, and change nothing.', false),
+    },
+    'Of all backends with scale.',
+  ),
+  ({ lock = null, instance = null, dryRun }) => ({ lock, instance, dryRun }),
+)
+
 const tlsSchema = section(
   { ticketSecret: ticketSecretSchema.optional() },
   'TLS sessions with clients.',
@@ -159,6 +190,7 @@ export const SETTINGS_SHAPE: Readonly<Record<SettingKey, z.ZodType>> = {
   sources: sourcesSchema,
   acme: acmeSchema.optional(),
   statsd: statsdSchema.optional(),
+  scaling: scalingSchema,
 }
 
 function parseWorkers(value: unknown): Scalar<number | 'auto'> {
@@ -183,6 +215,12 @@ function parseTrusted(value: unknown): Scalar<readonly string[]> {
     canonical.push(parsed.value)
   }
   return good(canonical)
+}
+
+function parseInstance(value: unknown): Scalar<string> {
+  return typeof value === 'string' && INSTANCE.test(value)
+    ? good(value)
+    : bad(`must be 1 to 64 letters, digits or any of . _ : -, not ${quote(value)}`)
 }
 
 function parseLogPath(value: unknown): Scalar<string | null> {

@@ -2,7 +2,9 @@
 import { REASON_NAMES } from '../../src/http/message/errors.ts'
 import type { HealthView } from '../../src/observe/reports/health-report.ts'
 import { createMetrics } from '../../src/observe/metrics/metrics.ts'
+import type { BackendScaleReport } from '../../src/observe/reports/scale-report.ts'
 import type { SourceReport } from '../../src/observe/reports/source-report.ts'
+import { DECISION_REASONS } from '../../src/policy/scaling/autoscaler.ts'
 import { COUNT } from '../../src/scoreboard/layout.ts'
 import { Scoreboard, ScoreboardView } from '../../src/scoreboard/scoreboard.ts'
 
@@ -20,6 +22,19 @@ const SOURCE: SourceReport = {
   ...{ name: 'file', kind: 'file', state: 'live', since: 0, revision: null, error: null },
   ...{ required: true, objects: 1, setAside: 0, conflicts: 0, lastSyncAt: 1, lastEventAt: 1 },
   ...{ events: 1, resyncs: { first: 1 }, losses: 0, flaps: 0, held: null, lastGood: null },
+}
+
+const SCALED: BackendScaleReport = {
+  ...{ backend: 'b', kind: 'swarm', min: 1, max: 9, desired: 2, observed: 1, ready: 1 },
+  ...{ waiting: 0, panic: false, dryRun: false, asked: null, metrics: [], problem: null },
+  counts: {
+    decisions: DECISION_REASONS.flatMap((reason) => [
+      { direction: 'up', reason, count: 1 },
+      { direction: 'down', reason, count: 1 },
+    ]),
+    failures: { set: 1, observe: 1 },
+  },
+  decisions: [],
 }
 
 const TALLY = {
@@ -83,6 +98,10 @@ export async function renderAllMetrics(): Promise<ReadonlyMap<string, MetricForm
         ],
         orders: [{ directory: DIRECTORY, issued: 1, failed: 1 }],
         storeError: null,
+      },
+      scale: {
+        ...{ acting: true, holder: null, problem: null },
+        backends: [SCALED],
       },
     }),
     health,

@@ -64,6 +64,7 @@ export function backendOf(
     retryBudget: DEFAULT_RETRY_BUDGET,
     resolve: 'one',
     servers,
+    scale: null,
     labels: null,
     ...more,
   }

@@ -17,6 +17,19 @@ export async function choosePort(): Promise<number> {
   }
 }
 
+/** So many of them in a row. */
+export async function adjacentPorts(count: number): Promise<readonly number[]> {
+  for (;;) {
+    const first = randomInt(LOWEST, HIGHEST - count)
+    const ports = Array.from({ length: count }, (_, at) => first + at)
+    if (ports.some((port) => given.has(port))) continue
+    const free = await Promise.all(ports.map(isFree))
+    if (free.includes(false)) continue
+    for (const port of ports) given.add(port)
+    return ports
+  }
+}
+
 function isFree(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const probe = createServer()

@@ -9,6 +9,7 @@ import {
   type ServerTally,
 } from '../../src/observe/reports/health-report.ts'
 import { createMetrics, type CountedBackend } from '../../src/observe/metrics/metrics.ts'
+import { NO_SCALE } from '../../src/observe/reports/scale-report.ts'
 import { NO_TRAFFIC, COUNT, SHARED } from '../../src/scoreboard/layout.ts'
 import { Scoreboard, ScoreboardView } from '../../src/scoreboard/scoreboard.ts'
 import { parseExposition, type Samples } from '../support/exposition.ts'
@@ -81,6 +82,7 @@ function createSite(seriesLimit = 2000): Site {
         names: { resolved: 2, failing: 1, unresolved: 0 },
       },
       certificates: [],
+      scale: NO_SCALE,
       acme: { names: [], orders: [], storeError: null },
       listeners: [],
       eventLoopDelays: [],

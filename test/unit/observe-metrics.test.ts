@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { reasonNumber } from '../../src/http/message/errors.ts'
 import type { MetricsStatus } from '../../src/observe/metrics/families.ts'
+import { NO_SCALE } from '../../src/observe/reports/scale-report.ts'
 import {
   createMetrics,
   type CountedBackend,
@@ -41,6 +42,7 @@ const status: MetricsStatus = {
   names: { lookups: { success: 3, failure: 1 }, names: { resolved: 2, failing: 1, unresolved: 0 } },
   certificates: [],
   acme: { names: [], orders: [], storeError: null },
+  scale: NO_SCALE,
   listeners: [],
   eventLoopDelays: [{ thread: 'main', p99Ms: 12, maxMs: 34 }],
 }

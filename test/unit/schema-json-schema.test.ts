@@ -63,6 +63,7 @@ test('the schema knows every key that the parsers know, with a description', () 
       'sources',
       'acme',
       'statsd',
+      'scaling',
     ],
     ...['listeners', 'hosts', 'backends', 'frontends'],
   ])

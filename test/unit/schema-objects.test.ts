@@ -276,6 +276,7 @@ test('fills every default of a backend', () => {
         labels: null,
       },
     ],
+    scale: null,
     labels: null,
   })
 })

@@ -63,6 +63,7 @@ test('has a default for everything', () => {
       sources: storeIn('/var/lib/sluice'),
       acme: null,
       statsd: null,
+      scaling: { lock: null, instance: null, dryRun: false },
     },
     problems: [],
     fatal: [],
@@ -89,6 +90,7 @@ test('takes every setting from the file, from the environment and from flags', (
     sources: storeIn('state'),
     acme: null,
     statsd: null,
+    scaling: { lock: null, instance: null, dryRun: false },
   }
   const file = `workers: 0
 admin: { address: ':9', anonymous: read, hosts: [Sluice.Monitoring, '*.internal', '**.svc', '[2001:db8:0::7]'] }

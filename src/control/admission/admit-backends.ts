@@ -5,6 +5,7 @@
  * A backend that is no longer declared stays in force while the last good version of a frontend needs it: with its inline
  * servers, and without servers that had keys of their own and are gone.
  */
+import { RUNS_PROGRAMS } from '../../model/actuator-spec.ts'
 import { splitParts } from '../../model/names.ts'
 import { flaw, type Flaw } from '../../model/parsed.ts'
 import { parseBackend } from '../../schema/objects.ts'
@@ -34,6 +35,7 @@ interface BackendGroup {
 export interface BackendContext {
   readonly decisions: Decisions
   readonly findLoop: FindLoop
+  readonly mayRunPrograms: (source: string) => boolean
   /** The precedence of a source: the lower one wins. */
   readonly rankOf: (source: string) => number
 }
@@ -88,12 +90,14 @@ export function createBackendAdmission(): BackendAdmission {
   }
 
   function admitGroup(id: string, group: BackendGroup, context: BackendContext): void {
-    const { decisions, findLoop } = context
+    const { decisions, findLoop, mayRunPrograms } = context
     const { record } = group
     if (record !== null) {
-      const loopOf = (backend: Backend): Flaw | null => findInlineLoop(backend, findLoop)
-      const loop = record.parsed === null ? null : loopOf(record.parsed)
-      decisions.decide('backend', record, firstValid(record, loopOf), loop === null ? [] : [loop])
+      const mayRun = mayRunPrograms(record.source)
+      const refuse = (backend: Backend): Flaw | null =>
+        findInlineLoop(backend, findLoop) ?? (mayRun ? null : refusePrograms(backend))
+      const found = record.parsed === null ? null : refuse(record.parsed)
+      decisions.decide('backend', record, firstValid(record, refuse), found === null ? [] : [found])
     }
     // A new listener may have turned the servers of a withdrawn backend into a loop.
     const { lastGood } = group
@@ -248,6 +252,14 @@ function findInlineLoop(backend: Backend, findLoop: FindLoop): Flaw | null {
     if (loop !== null) return flaw(['servers', server.id], loop)
   }
   return null
+}
+
+/** Whoever may write to a registry must not run programs on this machine. */
+function refusePrograms({ scale }: Backend): Flaw | null {
+  if (scale === null || !RUNS_PROGRAMS.has(scale.actuator.kind)) return null
+  const { kind } = scale.actuator
+  const reason = 'runs programs of this machine: only a file or a directory of it may declare that'
+  return flaw(['scale', 'actuator', kind], reason)
 }
 
 /** Without a record: what its servers imply, else the last good version. */

@@ -52,6 +52,8 @@ export interface AdmissionOptions {
   readonly ordersCertificates?: boolean
   /** Peers whose forwarding fields are accepted. Absent: not known. */
   readonly trusted?: () => readonly string[]
+  /** Whether objects of this source may name programs to run: it is a file of this machine. Absent: all may. */
+  readonly mayRunPrograms?: (source: string) => boolean
   /** An object caused an exception and is set aside. */
   readonly onFault?: OnFault
 }
@@ -163,7 +165,8 @@ export function createAdmission(options: AdmissionOptions): Admission {
         options.localAddresses,
         options.adminSocket,
       )
-      const context = { decisions, findLoop, rankOf: precedence }
+      const { mayRunPrograms = () => true } = options
+      const context = { decisions, findLoop, mayRunPrograms, rankOf: precedence }
       const changes = backends.admit(context, areAddressesChanged)
       for (const id of changes.changed) changed.add(id)
       for (const id of changes.handedOver) handedOver.add(id)

@@ -10,8 +10,10 @@ import { HEALTH_FAMILIES } from './health-families.ts'
 import type { HealthScrape } from './health-series.ts'
 import { toCodes, toHistogram, toSample, toSummary, type Sample, type ValueOf } from './samples.ts'
 import { OTHER, type Series } from './series.ts'
+import { SCALE_FAMILIES } from './scale-families.ts'
 import { SOURCE_FAMILIES } from './source-families.ts'
 import { STREAM_FAMILIES } from './stream-families.ts'
+import type { ScaleReport } from '../reports/scale-report.ts'
 import type { SourceReport } from '../reports/source-report.ts'
 
 /** The state of the control plane at a scrape. */
@@ -42,6 +44,7 @@ export interface MetricsStatus {
   readonly listeners: readonly ListenerReport[]
   readonly certificates: readonly CertificateReport[]
   readonly acme: AcmeReport
+  readonly scale: ScaleReport
 }
 
 /** Everything that one scrape reports, read at one time. */
@@ -285,6 +288,7 @@ export const FAMILIES: readonly Family[] = [
   ),
   ...SOURCE_FAMILIES,
   ...ACME_FAMILIES,
+  ...SCALE_FAMILIES,
   ofListeners(
     'sluice_connections_not_kept_total',
     'counter',

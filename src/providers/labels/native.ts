@@ -27,6 +27,7 @@ const OF_SERVER = ['port', 'scheme', 'weight', 'backup']
 export const OF_BACKEND: readonly string[] = [
   ...['balance', 'hash', 'sticky', 'timeouts', 'limits', 'tls', 'health', 'ejection', 'panic'],
   ...['slowStart', 'retry', 'resolve', 'proxyProtocol', 'protocol', 'http2', 'keepAlive'],
+  'scale',
 ]
 /** Members of a frontend as a file has them, except for its route, its backend, and what is the backend's here. */
 export const OF_FRONTEND: readonly string[] = [

@@ -1,0 +1,80 @@
+/** Joins the scaler with the parts of the program. */
+import type { EventLog } from '../admin/event-log.ts'
+import type { Admission } from '../control/admission/admit.ts'
+import { withFiles } from '../control/sources/read-files.ts'
+import type { SourceOptions } from '../control/sources/source.ts'
+import { joinParts } from '../model/names.ts'
+import type { Settings } from '../model/settings.ts'
+import type { Snapshot } from '../model/snapshot.ts'
+import type { OnFault } from '../observe/fault.ts'
+import type { Log } from '../observe/log.ts'
+import type { SourceReport } from '../observe/reports/source-report.ts'
+import { openActuator } from '../scaling/actuators/catalog.ts'
+import { ALONE } from '../scaling/acting-lock.ts'
+import { NO_EXCHANGE } from '../scaling/measure-exchange.ts'
+import { createScaler, type Scaler, type ScalerOptions } from '../scaling/scaler.ts'
+
+export interface ScalingParts extends Pick<ScalerOptions, 'scoreboard' | 'publisher'> {
+  readonly config: string
+  readonly settings: Settings
+  readonly admission: Pick<Admission, 'find'>
+  readonly snapshot: () => Snapshot
+  readonly sources: () => readonly SourceReport[]
+  readonly events: Pick<EventLog, 'add'>
+  readonly onFault: OnFault
+  readonly log: Log
+}
+
+export function openScaling(parts: ScalingParts): Scaler {
+  const { config, settings, scoreboard, publisher, events, onFault, log } = parts
+  return createScaler({
+    ...{ scoreboard, publisher, log, onFault },
+    open: (spec, { id: backend, ready }) => {
+      const sources = settings.sources.map((one) => withFiles(one, config))
+      return openActuator(spec, { ...{ backend, ready, sources, config, log } })
+    },
+    lock: ALONE,
+    exchange: NO_EXCHANGE,
+    dryRun: settings.scaling.dryRun,
+    doubtOf: (backend) => doubtOf(backend, parts),
+    onDecision: ({ backend, at: _at, inputs: _inputs, ...decision }) =>
+      events.add('scale', { backend, ...decision }),
+    now: () => performance.now(),
+    date: Date.now,
+    random: Math.random,
+  })
+}
+
+const LOCAL: ReadonlySet<string> = new Set(['file', 'directory'])
+
+/** Which sources may name programs to run, see AdmissionOptions. */
+export function programsOf(sources: readonly SourceOptions[]): (source: string) => boolean {
+  const local = new Set(
+    sources.flatMap(({ kind, provider }) => (LOCAL.has(kind) ? [provider.name] : [])),
+  )
+  return (source) => local.has(source)
+}
+
+/** The sources of the backend and of its servers, of which one may be lost: then it is not known which servers there are. */
+function doubtOf(
+  backend: string,
+  { admission, snapshot, sources }: Pick<ScalingParts, 'admission' | 'snapshot' | 'sources'>,
+): string | null {
+  const states = new Map(sources().map((one) => [one.name, one]))
+  const found = admission.find('backend', backend)?.inForce ?? null
+  const servers = snapshot().backends.get(backend)?.servers ?? []
+  const names = new Set([
+    ...(found === null ? [] : [found.source]),
+    ...servers.flatMap(({ id }) => {
+      const server = admission.find('server', joinParts(backend, id))
+      return server?.inForce?.source ?? []
+    }),
+  ])
+  for (const name of names) {
+    const source = states.get(name)
+    if (source !== undefined && source.state !== 'live' && source.state !== 'syncing') {
+      return `its source ${name} is ${source.state}`
+    }
+  }
+  return null
+}

@@ -1,0 +1,340 @@
+/**
+ * Scales one backend: measures it, asks its provider how many replicas it has, decides, and has the provider do it. A round of
+ * these is never begun before the last one has ended, and ends in bounded time.
+ */
+import type { ScaleSpec } from '../model/scale.ts'
+import { isEqual } from '../model/equal.ts'
+import { Autoscaler, type Decision } from '../policy/scaling/autoscaler.ts'
+import { addMeasures } from '../policy/scaling/measure.ts'
+import type {
+  BackendScaleReport,
+  DecisionOutcome,
+  DecisionReport,
+} from '../observe/reports/scale-report.ts'
+import type { OnFault } from '../observe/fault.ts'
+import type { Log } from '../observe/log.ts'
+import type { ActingLock } from './acting-lock.ts'
+import type { Actuator } from './actuator.ts'
+import type { ActuatorSpec } from '../model/actuator-spec.ts'
+import { AskedReplicas } from './asked.ts'
+import { type ActuatorWorld, BoundedActuator } from './bounded-actuator.ts'
+import { DecisionHistory } from './decision-history.ts'
+import { describeDecision, inputsOf, toMetrics } from './describe-decision.ts'
+import type { LoadMeter } from './load-meter.ts'
+import type { MeasureExchange, Shared } from './measure-exchange.ts'
+import type { ScaleAnswer, ScaleRequest } from './scale-request.ts'
+
+export interface ScalerContext extends ActuatorWorld {
+  /** Rejects with a message for people if it cannot be opened; then it is opened again later. */
+  readonly open: (spec: ActuatorSpec, backend: ScaledBackend) => Promise<Actuator>
+  /** ms since the epoch, for people. */
+  readonly date: () => number
+  readonly lock: Pick<ActingLock, 'isActing'>
+  readonly exchange: MeasureExchange
+  /** Decisions of all backends change nothing. */
+  readonly dryRun: boolean
+  /** Why the servers of the backend in the table may not be what is there now; null: they are. */
+  readonly doubtOf: (backend: string) => string | null
+  readonly onFault: OnFault
+  readonly onDecision: (decision: DecisionReport & { readonly backend: string }) => void
+  readonly log: Log
+}
+
+export interface ScaledBackend {
+  readonly id: string
+  /** How many of its servers take requests now. */
+  readonly ready: () => number
+}
+
+/** After this time without it, the number of replicas is unknown. */
+const OBSERVED_MS = 15_000
+/** How long a provider may take to show the number that it has taken. */
+const SHOWN_MS = 10_000
+const WARN_EVERY_MS = 60_000
+const WAKE_EVERY_MS = 500
+
+export class BackendScaler {
+  readonly id: string
+  readonly meter: LoadMeter
+  #spec: ScaleSpec
+  readonly #autoscaler: Autoscaler
+  readonly #context: ScalerContext
+  readonly #asked = new AskedReplicas()
+  readonly #history = new DecisionHistory()
+  #actuator: BoundedActuator
+  #observed: { readonly replicas: number; readonly at: number } | null = null
+  /** What the provider has taken and does not show yet. */
+  #taken: { readonly replicas: number; readonly before: number; readonly at: number } | null = null
+  #decision: Decision | null = null
+  #problem: string | null = null
+  #warnedAt = -Infinity
+  #round: Promise<void> | null = null
+  #isAgain = false
+  #begunAt = -Infinity
+  #isClosed = false
+
+  constructor(id: string, spec: ScaleSpec, meter: LoadMeter, context: ScalerContext) {
+    this.id = id
+    this.meter = meter
+    this.#spec = spec
+    this.#context = context
+    this.#autoscaler = new Autoscaler(spec, context.now())
+    this.#actuator = this.#open(spec)
+  }
+
+  /** Another declaration: what was measured and asked for stays. */
+  update(spec: ScaleSpec): void {
+    const before = this.#spec.actuator
+    this.#spec = spec
+    this.#autoscaler.update(spec)
+    if (isEqual(spec.actuator, before)) return
+    void this.#actuator.close()
+    this.#actuator = this.#open(spec)
+    this.#observed = null
+    this.#taken = null
+  }
+
+  /** Ends a span of measuring; returns what the other instances should know. */
+  measure(now: number): Shared | null {
+    const taken = this.meter.take(now)
+    if (taken === null) return null
+    const { from, measure } = taken
+    const others = this.#context.exchange.others(this.id)
+    const all = addMeasures([measure, ...others.map((other) => other.measure)])
+    this.#autoscaler.record(from, now, all)
+    const asked = this.#asked.current(now)
+    return {
+      measure,
+      asked: asked === null ? null : { replicas: asked.replicas, leftMs: asked.leftMs },
+    }
+  }
+
+  /** Asks the provider, and decides. If a round is in progress, another follows it. */
+  begin(isUrgent = false): void {
+    if (this.#isClosed) return
+    if (this.#round !== null) {
+      this.#isAgain ||= isUrgent
+      return
+    }
+    this.#begunAt = this.#context.now()
+    this.#round = this.#run()
+      .catch((error: unknown) => this.#context.onFault({ kind: 'backend', id: this.id }, error))
+      .finally(() => {
+        this.#round = null
+        if (!this.#isAgain) return
+        this.#isAgain = false
+        this.begin()
+      })
+  }
+
+  /** Begins a round if requests wait for a first replica: they do not wait for the next tick. */
+  wake(): void {
+    const isCold = this.#spec.zero !== null && this.#current()?.replicas === 0
+    if (isCold && this.#context.now() - this.#begunAt >= WAKE_EVERY_MS) this.begin()
+  }
+
+  request(request: ScaleRequest): ScaleAnswer {
+    const now = this.#context.now()
+    const { min, max, inputs } = this.#spec
+    const base = this.#current()?.replicas
+    if (base === undefined && 'delta' in request.to) {
+      const refused = `the number of replicas of backend "${this.id}" is unknown, so it cannot be changed by a step`
+      return {
+        taken: false,
+        refused: `${refused}: ${this.#problem ?? 'try again'}`,
+        isUnknown: false,
+      }
+    }
+    const isMeasured = this.#isMeasured() || request.input === 'prometheus'
+    const holdMs = request.forMs ?? (isMeasured ? inputs.holdMs : Infinity)
+    const replicas = this.#asked.take(now, request, base ?? min, { min, max }, holdMs)
+    this.begin(true)
+    return { taken: true, replicas, waits: this.#waits() }
+  }
+
+  report(): BackendScaleReport {
+    const { now, date } = this.#context
+    const { min, max } = this.#spec
+    const asked = this.#asked.current(now())
+    const current = this.#current()
+    return {
+      backend: this.id,
+      kind: this.#spec.actuator.kind,
+      ...{ min, max },
+      desired: this.#decision?.replicas ?? null,
+      observed: current?.replicas ?? null,
+      ready: this.meter.ready(),
+      waiting: this.meter.waiting(),
+      panic: this.#decision?.isPanic ?? false,
+      dryRun: this.#isDry(),
+      asked:
+        asked === null
+          ? null
+          : {
+              replicas: asked.replicas,
+              reason: asked.reason,
+              until: asked.leftMs === null ? null : Math.round(date() + asked.leftMs),
+            },
+      metrics: this.#decision === null ? [] : toMetrics(this.#decision),
+      problem: this.#problem,
+      counts: { decisions: this.#history.counts(), failures: { ...this.#actuator.failures } },
+      decisions: this.#history.latest(),
+    }
+  }
+
+  /** Resolves when its round has ended, in bounded time. Replicas stay as they are. */
+  async close(): Promise<void> {
+    this.#isClosed = true
+    this.#isAgain = false
+    await this.#actuator.close()
+    await this.#round
+  }
+
+  #open({ actuator }: ScaleSpec): BoundedActuator {
+    const backend = { id: this.id, ready: () => this.meter.ready() }
+    return new BoundedActuator(() => this.#context.open(actuator, backend), this.#context)
+  }
+
+  /** Never rejects, but for a fault of our own. */
+  async #run(): Promise<void> {
+    const actuator = this.#actuator
+    let isFresh = false
+    try {
+      const replicas = await actuator.observed()
+      if (this.#actuator !== actuator || this.#isClosed) return
+      if (replicas === null) throw new Error('it does not know how many replicas it has')
+      this.#observed = { replicas, at: this.#context.now() }
+      isFresh = true
+    } catch (error) {
+      if (this.#actuator !== actuator || this.#isClosed) return
+      this.#complain(`cannot be asked for its replicas: ${messageOf(error)}`)
+    }
+    const current = this.#current()
+    if (current === null) return
+    const doubt = this.#context.doubtOf(this.id)
+    if (doubt !== null) {
+      this.#complain(`is not scaled: ${doubt}`)
+      return
+    }
+    await this.#decide(current.replicas, isFresh)
+  }
+
+  /** `isFresh`: the provider has just said how many there are. */
+  async #decide(observed: number, isFresh: boolean): Promise<void> {
+    const { now, lock, exchange, log } = this.#context
+    const at = now()
+    const asked = [
+      this.#asked.current(at)?.replicas,
+      ...exchange.others(this.id).map((other) => other.asked?.replicas),
+    ].filter((one) => one !== undefined)
+    const input = {
+      observed,
+      // Servers that are declared, and have no replica behind them, are not ready.
+      ready: Math.min(observed, this.meter.ready()),
+      asked: asked.length === 0 ? null : Math.max(...asked),
+      waiting:
+        this.meter.waiting() + sum(exchange.others(this.id).map((one) => one.measure.waiting)),
+    }
+    const before = this.#decision
+    const decision = this.#autoscaler.decide(at, input)
+    this.#decision = decision
+    const { direction } = decision
+    const text = describeDecision(this.id, observed, decision, input)
+    if (direction === 'none' || !lock.isActing()) {
+      log.debug({ backend: this.id, replicas: decision.replicas }, text)
+      if (isFresh) this.#recover()
+      return
+    }
+    const make = (outcome: DecisionOutcome, error: string | null): DecisionReport => ({
+      at: this.#context.date(),
+      from: observed,
+      to: decision.replicas,
+      direction,
+      reason: decision.reason,
+      restraints: decision.restraints,
+      outcome,
+      error,
+      inputs: inputsOf(decision, input),
+    })
+    if (this.#isDry()) {
+      if (isFresh) this.#recover()
+      // The same decision is made again every time.
+      if (before?.replicas !== decision.replicas || before.direction !== direction) {
+        this.#note(make('dry-run', null), `${text} (dry run)`)
+      }
+      return
+    }
+    if (this.#actuator.isPausing()) return
+    try {
+      await this.#actuator.setReplicas(decision.replicas)
+    } catch (error) {
+      if (this.#isClosed) return
+      const reason = messageOf(error)
+      this.#note(make('failed', reason), null)
+      this.#complain(`cannot scale from ${observed} to ${decision.replicas} replicas: ${reason}`)
+      return
+    }
+    this.#taken = { replicas: decision.replicas, before: observed, at: now() }
+    this.#autoscaler.changed(now(), direction)
+    if (isFresh) this.#recover()
+    this.#note(make('done', null), text)
+  }
+
+  /** Replicas there are; null: unknown. What was set counts until the provider shows it, or another number. */
+  #current(): { readonly replicas: number } | null {
+    const at = this.#context.now()
+    const observed = this.#observed
+    if (observed === null || at - observed.at > OBSERVED_MS) return null
+    const taken = this.#taken
+    const isShown = taken === null || observed.replicas !== taken.before || at - taken.at > SHOWN_MS
+    if (isShown) this.#taken = null
+    return { replicas: isShown ? observed.replicas : taken.replicas }
+  }
+
+  #isMeasured(): boolean {
+    const { concurrency, rps, latency } = this.#spec
+    return concurrency !== null || rps !== null || latency !== null
+  }
+
+  #isDry(): boolean {
+    return this.#spec.dryRun || this.#context.dryRun
+  }
+
+  #waits(): string | null {
+    if (!this.#context.lock.isActing()) return 'another instance acts, or none can'
+    return this.#isDry() ? 'dry run' : this.#problem
+  }
+
+  #note(decision: DecisionReport, text: string | null): void {
+    this.#history.add(decision)
+    this.#context.onDecision({ backend: this.id, ...decision })
+    if (text === null) return
+    const { at: _at, error: _error, ...fields } = decision
+    this.#context.log.info({ backend: this.id, ...fields }, text)
+  }
+
+  /** Once when it begins, and then once in a while. */
+  #complain(what: string): void {
+    const now = this.#context.now()
+    const isNew = this.#problem === null
+    this.#problem = what
+    if (!isNew && now - this.#warnedAt < WARN_EVERY_MS) return
+    this.#warnedAt = now
+    const { kind } = this.#spec.actuator
+    this.#context.log.warn({ backend: this.id, actuator: kind }, `backend "${this.id}" ${what}`)
+  }
+
+  #recover(): void {
+    if (this.#problem === null) return
+    this.#problem = null
+    this.#context.log.info({ backend: this.id }, `backend "${this.id}" is scaled again`)
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0)
+}
