@@ -19,7 +19,6 @@ import { clock, readClock } from '../http/connection/clock.ts'
 import type { Expiring } from '../http/connection/deadlines.ts'
 import { ExchangeError } from '../http/message/errors.ts'
 import type { Exchange, ExchangeOwner } from '../http/exchange.ts'
-import type { GrpcCall } from '../http/grpc/call.ts'
 import { allOf } from '../http/connection/faults.ts'
 import type { TunnelEnd } from '../http/connection/tunnel.ts'
 import { isIdempotent, type RetryPolicy } from '../policy/retrying/retry.ts'
@@ -105,19 +104,16 @@ export class Forwarder
     if (backend !== null) this.#pool = otherPools?.get(backend) ?? null
     const pool = this.#pool
     if (pool === null) throw new Error(`route ${id} has no backend, or not ${backend}`)
-    if (this.exchange.grpc !== null && !this.#limitCall(this.exchange.grpc, pool)) return
+    const { grpc } = this.exchange
+    if (grpc !== null) {
+      const malformed = takeTimeLimit(grpc, this.exchange)
+      if (malformed !== null) return this.respond(errorResponse(malformed))
+      this.#endBy(grpc.deadlineAt, pool)
+    }
     if (this.deadlineAt <= clock.now) return this.expire()
     pool.retryBudget.countRequest()
     this.beginAttempts(this.#route.retry ?? pool.retry)
     this.#tryNext(pool, null, hasWaited ? performance.now() : this.exchange.startedAt)
-  }
-
-  /** False: the client's time limit is malformed. */
-  #limitCall(call: GrpcCall, pool: Pool): boolean {
-    const error = takeTimeLimit(call, this.exchange)
-    if (error === null) this.#endBy(call.deadlineAt, pool)
-    else this.respond(errorResponse(error))
-    return error === null
   }
 
   #endBy(deadlineAt: number, { deadlines }: Pool): void {
@@ -151,8 +147,12 @@ export class Forwarder
         `every server of ${pool.id} has all the connections it may have`,
       )
     }
-    last ??= new ExchangeError('NO_SERVER', pool.whyNone())
-    this.respond(errorResponse(last))
+    if (this.waitForServer(pool, last)) return
+    this.respond(errorResponse(last ?? new ExchangeError('NO_SERVER', pool.whyNone())))
+  }
+
+  protected tryAgain(pool: Pool): void {
+    this.#tryNext(pool, null, performance.now())
   }
 
   /** The endpoint's in-flight count has been taken. From here on it is given back even after a fault. */
@@ -200,6 +200,7 @@ export class Forwarder
       if (this.#send(this.#hold(pool, endpoint, performance.now()), true)) return
     }
     if (error.reason === 'OUT_OF_RESOURCES' && this.#outlast(pool, error)) return
+    if (error.kind.retry === 'always' && this.waitForServer(pool, error)) return void this.resent++
     this.addTried(endpoint)
     const isAllowed = this.mayRepeat(error.kind.status, error)
     if (!isAllowed || (!attempt.isFree && !pool.retryBudget.tryTake())) this.#giveUp(error)
@@ -275,7 +276,7 @@ export class Forwarder
   /** Before the head goes to the client. */
   #edit({ pool, endpoint }: Attempt, head: ResponseHead): void {
     const { onResponse } = this.#route
-    if (pool.isSticky) head.fields += pool.cookieFor(this.exchange, endpoint)
+    if (pool.addsLines) head.fields += pool.linesFor(this.exchange, endpoint)
     if (onResponse !== null) onResponse(this.exchange, head)
     if (this.#chain !== null) this.#chain.responseAt = clock.now
   }

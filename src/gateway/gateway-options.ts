@@ -31,6 +31,8 @@ export interface GatewayOptions {
   readonly onStream: ((record: StreamRecord) => void) | null
   /** A warning for the log. */
   readonly onNotice: (text: string) => void
+  /** Requests wait for a server of this backend, which scales from zero; absent: nobody scales it. */
+  readonly onWake?: (backend: string) => void
   /** Listeners that could not be bound were tried again. */
   readonly onListenersTried: () => void
   /** A fault of the proxy, caught in one exchange or in one object of a delta. */

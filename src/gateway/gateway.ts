@@ -271,6 +271,7 @@ export class Gateway implements ListenerHandler {
       raiseAlarm: (server) => this.#board.raiseAlarm(server),
       onFault: this.#onFault,
       onNotice: this.#options.onNotice,
+      onWake: (backend) => this.#options.onWake?.(backend),
       own: this.#own,
       names: this.names,
       slot: (number) => this.#board.slot(number),

@@ -2,14 +2,18 @@
  * The attempts of an exchange: the one under way, a hedge beside it, the servers that were tried, and how much of the request's
  * body has been sent. Knows whether the request can be sent again; forwarder.ts decides whether it is.
  */
+import { clock } from '../http/connection/clock.ts'
 import type { ResponseHead } from '../http/message/response-head.ts'
 import type { Exchange } from '../http/exchange.ts'
 import { grpcStatusOf, NO_GRPC_STATUS } from '../http/grpc/status.ts'
-import type { ExchangeError } from '../http/message/errors.ts'
+import { ExchangeError } from '../http/message/errors.ts'
+import { errorResponse, type LocalResponse } from '../http/message/local-response.ts'
 import type { RetryPolicy } from '../policy/retrying/retry.ts'
 import type { Endpoint } from '../upstream/endpoint/endpoint.ts'
 import type { ServerExchange } from '../upstream/endpoint/server-exchange.ts'
+import { HeldPlace, type HeldRequest } from '../upstream/held-requests.ts'
 import type { Attempt } from './attempt.ts'
+import type { Pool } from '../upstream/pool.ts'
 import { ReplayBuffer } from './replay-buffer.ts'
 
 const NONE: readonly Endpoint[] = []
@@ -32,8 +36,8 @@ export abstract class RetryState {
   protected resent = 0
   protected replay: ReplayBuffer | null = null
   protected retry: RetryPolicy | null = null
-  /** Of the back-off or the hedge. */
-  protected timer: NodeJS.Timeout | null = null
+  /** Of the back-off or the hedge; or it waits for a server. */
+  protected timer: NodeJS.Timeout | HeldPlace | null = null
   #bodyFlows = false
   #said100 = false
   #saidInterim = false
@@ -43,6 +47,8 @@ export abstract class RetryState {
   }
 
   abstract fault(error: unknown): void
+  abstract respond(local: LocalResponse): void
+  protected abstract tryAgain(pool: Pool): void
 
   /** One at a time. */
   protected schedule(step: () => void, waitMs: number): void {
@@ -58,8 +64,39 @@ export abstract class RetryState {
 
   protected stopTimer(): void {
     if (this.timer === null) return
-    clearTimeout(this.timer)
+    if (this.timer instanceof HeldPlace) this.timer.leave()
+    else clearTimeout(this.timer)
     this.timer = null
+  }
+
+  /**
+   * Waits for a server of a backend that scales from zero, if none of them may be used, and the request can still be sent.
+   * `error`: of its last attempt.
+   */
+  protected waitForServer(pool: Pool, error: ExchangeError | null): boolean {
+    const { held } = pool
+    if (held === null || error?.reason === 'SERVER_LIMIT' || !this.canRetry()) return false
+    const { exchange } = this
+    if (held.wasHeld(exchange) && clock.now - exchange.startedAt >= held.timeoutMs) return false
+    const place = held.join(this.#heldFor(pool), exchange)
+    if (place instanceof ExchangeError) this.respond(errorResponse(place))
+    else this.timer = place
+    return place !== null
+  }
+
+  #heldFor(pool: Pool): HeldRequest {
+    return {
+      admit: () => {
+        this.timer = null
+        this.clearTried()
+        this.tryAgain(pool)
+      },
+      refuse: (error) => {
+        this.timer = null
+        this.respond(errorResponse(error))
+      },
+      fault: (error) => this.fault(error),
+    }
   }
 
   protected beginAttempts(policy: RetryPolicy): void {

@@ -27,6 +27,7 @@ import { count } from '../scoreboard/scoreboard.ts'
 import type { BalancedRequest } from '../upstream/balancing/balancer.ts'
 import type { Endpoint } from '../upstream/endpoint/endpoint.ts'
 import { StreamDial, type StreamDialOwner } from '../upstream/endpoint/stream-dial.ts'
+import type { HeldPlace } from '../upstream/held-requests.ts'
 import type { Pool } from '../upstream/pool.ts'
 import { countBegin, countStreamBytes, servedBy } from './request-stats.ts'
 import type { Route } from './route.ts'
@@ -65,6 +66,8 @@ export class Stream
   /** For PROXY headers. */
   readonly #addresses: ProxiedAddresses
   #shortages = 0
+  /** It waits for a server of a backend that scales from zero. */
+  #place: HeldPlace | null = null
   #error: ExchangeError | null = null
   #idleMs = Infinity
   #bytesIn = 0
@@ -131,7 +134,28 @@ export class Stream
         `every server of ${pool.id} has all the connections it may have`,
       )
     }
+    if (this.#waits()) return
     this.#end(this.#error ?? new ExchangeError('NO_SERVER', pool.whyNone()))
+  }
+
+  #waits(): boolean {
+    const { held } = this.#pool
+    if (held === null || this.#error?.reason === 'SERVER_LIMIT') return false
+    if (held.wasHeld(this) && readClock() - this.#startedAt >= held.timeoutMs) return false
+    const place = held.join(
+      {
+        admit: () => {
+          this.#tried = NONE
+          this.#tryNext()
+        },
+        refuse: (error) => this.#end(error),
+        fault: (error) => this.fault(error),
+      },
+      this,
+    )
+    if (place instanceof ExchangeError) this.#end(place)
+    else this.#place = place
+    return place !== null
   }
 
   #connect(endpoint: Endpoint): void {
@@ -173,6 +197,7 @@ export class Stream
     if (endpoint === null || this.#phase === 'over') return
     if (error.reason === 'OUT_OF_RESOURCES' && this.#outlasts(error)) return this.#tryNext()
     if (error.kind.blame === 'server') endpoint.failed(error.reason, this.#elapsedMs(), false)
+    if (error.kind.retry === 'always' && this.#waits()) return void this.#shortages++
     const { attempts, backoffMs } = this.#route.retry ?? this.#pool.retry
     if (this.#attempts - this.#shortages >= attempts) return this.#end(error)
     count(endpoint.slot, COUNT.retries, 1)
@@ -310,6 +335,7 @@ export class Stream
       this.#context.onFault,
       () => this.#pool.deadlines.remove(this),
       () => this.#dial?.abandon(),
+      () => this.#place?.leave(),
       () => this.#client.reset(),
       () => this.#closeServer(),
       () => this.#release(),

@@ -68,6 +68,8 @@ export interface HealthMonitor extends HealthView {
   stop(): Promise<void>
   /** What `start` does every 100 ms. */
   tick(): void
+  /** Requests wait for a server of this backend, which scales from zero. */
+  wake(backend: string): void
   servers(): Iterable<ServerReport>
   breakers(): Iterable<BreakerReport>
 }
@@ -308,6 +310,12 @@ export function createHealthMonitor(options: HealthMonitorOptions): HealthMonito
       await Promise.all([prober.stop(), hooks.stop()])
     },
     tick,
+    wake(backend) {
+      const pool = pools.get(backend)
+      if (pool === undefined) return
+      attempt({ kind: 'backend', id: backend }, () => pool.wake(now()))
+      awake.add(pool)
+    },
     servers,
     breakers,
     server: (slot) => serversBySlot.get(slot)?.report() ?? null,

@@ -2,7 +2,7 @@
  * The servers of a backend as the health monitor sees them. It combines probes, requests, breakers and slow start of each
  * server, and writes the result to the cell that the serving threads read (SHARED.trafficShare).
  */
-import type { Backend, PlacedBackend, Server } from '../model/snapshot.ts'
+import type { Backend, HealthCheck, PlacedBackend, Server } from '../model/snapshot.ts'
 import { Ejector, type EjectorChange, type EjectionReason } from '../policy/health/ejector.ts'
 import {
   decideEligibility,
@@ -19,7 +19,7 @@ import { MonitoredServer, serverKey } from './monitored-server.ts'
 import { wireOf } from '../upstream/connecting/connect-target.ts'
 
 export interface PoolContext extends BreakerContext {
-  readonly prober: Pick<Prober, 'follow' | 'forget' | 'state'>
+  readonly prober: Pick<Prober, 'follow' | 'forget' | 'hurry' | 'state'>
   readonly recentlyRemoved: Pick<RecentlyRemoved, 'add' | 'take'>
   /** Our own process stalled lately: what was counted meanwhile is no evidence. */
   readonly isStalled: (now: number) => boolean
@@ -33,6 +33,21 @@ export interface PoolContext extends BreakerContext {
 
 /** How long the counts of a pool are read after an alarm. */
 const WATCH_MS = 10_000
+/** How long a new server of a backend that scales may take to start, before its probes count against it. */
+const STARTING_MS = 60_000
+/** Of a backend that scales from zero without `health`: requests wait for a server that accepts a connection. */
+const CONNECT_CHECK: HealthCheck = {
+  http: null,
+  grpc: null,
+  port: null,
+  intervalMs: 5_000,
+  downIntervalMs: 5_000,
+  timeoutMs: 2_000,
+  rise: 1,
+  fall: 3,
+  jitter: 0.1,
+  waitHealthy: true,
+}
 
 export class MonitoredPool {
   readonly id: string
@@ -98,7 +113,26 @@ export class MonitoredPool {
     server.probeStateBefore = null
     // It accepts connections again, so that no request has to try.
     if (state === 'up') server.endBackoff()
+    if (state === 'up' && this.#backend.health === null) {
+      server.hasConnected = true
+      this.#context.prober.forget(server.key)
+    }
     this.#isStale = true
+  }
+
+  /** Requests wait for a server: those that are about to start are probed until one has. */
+  wake(now: number): void {
+    const { scale, health } = this.#backend
+    if (scale === null || scale.zero === null) return
+    for (const server of this.servers) {
+      // It was there, and cannot be connected to now.
+      if (health === null && server.hasConnected && server.passiveCheck.backoffMs > 0) {
+        server.hasConnected = false
+        server.probeState = this.#probeStateOf(server, this.#backend, false)
+        this.#isStale = true
+      }
+      this.#context.prober.hurry(server.key, now + scale.zero.timeoutMs)
+    }
   }
 
   /** Returns whether the next tick must look at it without an alarm. */
@@ -176,7 +210,7 @@ export class MonitoredPool {
 
   #updateEligibility(now: number): void {
     this.#isStale = false
-    const { slowStartMs, panic } = this.#backend
+    const { slowStartMs, panic, scale } = this.#backend
     for (const server of this.servers) {
       const { isUsable } = server
       if (isUsable && !server.wasUsable && slowStartMs > 0) server.rampSince = now
@@ -185,6 +219,7 @@ export class MonitoredPool {
     const { servers, isPanic } = decideEligibility(
       this.servers.map((server) => server.eligibilityInput(now, slowStartMs)),
       panic,
+      scale !== null && scale.zero !== null,
     )
     this.#isRamping = this.servers.some(({ rampSince }) => rampSince !== null)
     for (const [at, server] of this.servers.entries()) {
@@ -241,10 +276,15 @@ export class MonitoredPool {
     return returned.server
   }
 
-  #probeStateOf(server: MonitoredServer, backend: Backend): EligibilityInput['probe'] {
-    const { health, tls, proxyProtocol } = backend
+  #probeStateOf(
+    server: MonitoredServer,
+    backend: Backend,
+    wasServed = server.state !== null && server.probeState !== 'waiting',
+  ): EligibilityInput['probe'] {
+    const { tls, proxyProtocol, scale } = backend
     const { prober } = this.#context
-    const wasServed = server.state !== null && server.probeState !== 'waiting'
+    const startsFromZero = scale !== null && scale.zero !== null && !server.hasConnected
+    const health = backend.health ?? (startsFromZero ? CONNECT_CHECK : null)
     if (health === null) {
       prober.forget(server.key)
       server.lastProbe = null
@@ -259,6 +299,8 @@ export class MonitoredPool {
       wire: server.wire,
     }
     prober.follow(server.key, target, wasServed, this.id)
+    if (scale !== null && server.state === null)
+      prober.hurry(server.key, this.#context.now() + STARTING_MS)
     return server.probeStateBefore ?? prober.state(server.key)
   }
 

@@ -38,6 +38,8 @@ export class MonitoredServer {
   /** When its slow start began, on the monotonic clock; null: no slow start. */
   rampSince: number | null = null
   wasUsable = false
+  /** Of a backend that scales from zero and has no `health`: a connection to it was made. */
+  hasConnected = false
   /** Null until its state is decided for the first time. */
   state: ServerState | null = null
   /** ms since the epoch. */
@@ -113,6 +115,7 @@ export class MonitoredServer {
     this.passiveCheck.clear()
     this.rampSince = null
     this.wasUsable = false
+    this.hasConnected = false
     this.state = null
     this.since = since
   }

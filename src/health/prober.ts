@@ -36,6 +36,11 @@ export interface Prober {
   /** A new server is probed immediately. A known one keeps its state through every change. `served`: it got requests before. */
   follow(key: string, target: ProbeTarget, served?: boolean, backend?: string): void
   forget(key: string): void
+  /**
+   * Something has started, or is about to: until `until`, or its first success, it is probed now and every 200 ms. A server without
+   * a state stays so meanwhile: what starts does not respond yet.
+   */
+  hurry(key: string, until: number): void
   /** `waiting`: its first success is outstanding, and the check waits for it. `unknown` also for a key that is not followed. */
   state(key: string): 'unknown' | 'up' | 'down' | 'waiting'
   /** `stalled`: our own process stalled since the last tick, if `now` does not show it. */
@@ -54,6 +59,7 @@ interface Followed {
   /** Infinity: queued or running. */
   dueAt: number
   run: Run | null
+  hurriedUntil: number
 }
 
 interface Run {
@@ -73,6 +79,8 @@ const AT_ONCE = 16
 const SPREAD_MS = 1_000
 /** A void probe is repeated within this time. */
 const REPEAT_WITHIN_MS = 500
+/** Between two probes of a server that is starting. */
+const HURRIED_MS = 200
 
 export function createProber(options: ProberOptions): Prober {
   const { probe, now, random, maxOfBackend = 64, maxOfAll = 1024 } = options
@@ -177,16 +185,22 @@ export function createProber(options: ProberOptions): Prober {
   function conclude(run: Run, reason: string | null, at: number): void {
     const { followed, startedAt } = run
     end(run)
-    record(followed, reason)
+    record(followed, reason, at)
     const { check } = followed.target
-    const interval = followed.riseAndFall.state === 'down' ? check.downIntervalMs : check.intervalMs
-    const wait = interval * (1 + check.jitter * (2 * random() - 1))
-    followed.dueAt = Math.max(at, startedAt + wait)
+    const { state } = followed.riseAndFall
+    const interval = state === 'down' ? check.downIntervalMs : check.intervalMs
+    const wait = isHurried(followed, at) ? Math.min(HURRIED_MS, interval) : interval
+    followed.dueAt = Math.max(at, startedAt + wait * (1 + check.jitter * (2 * random() - 1)))
   }
 
-  function record(followed: Followed, reason: string | null): void {
+  function isHurried({ riseAndFall, hurriedUntil }: Followed, at: number): boolean {
+    return at < hurriedUntil && riseAndFall.state !== 'up'
+  }
+
+  function record(followed: Followed, reason: string | null, at: number): void {
     const isOk = reason === null
     onResult?.(followed.key, isOk, reason)
+    if (!isOk && followed.riseAndFall.state === 'unknown' && isHurried(followed, at)) return
     const state = followed.riseAndFall.record(isOk)
     if (state === null) return
     onState(
@@ -219,6 +233,7 @@ export function createProber(options: ProberOptions): Prober {
         served,
         dueAt: Infinity,
         run: null,
+        hurriedUntil: -Infinity,
       }
       all.set(key, followed)
       newcomers.push(followed)
@@ -248,6 +263,12 @@ export function createProber(options: ProberOptions): Prober {
   return {
     follow,
     forget,
+    hurry(key, until) {
+      const followed = all.get(key)
+      if (followed === undefined) return
+      followed.hurriedUntil = Math.max(followed.hurriedUntil, until)
+      if (followed.dueAt !== Infinity && isHurried(followed, now())) followed.dueAt = -Infinity
+    },
     state(key) {
       const followed = all.get(key)
       if (followed === undefined) return 'unknown'

@@ -82,6 +82,8 @@ export type FromThread =
   | { readonly kind: 'name'; readonly name: string }
   /** A client waits for a certificate of this name. */
   | { readonly kind: 'certificate wanted'; readonly name: string }
+  /** Requests wait for a server of this backend, which scales from zero. */
+  | { readonly kind: 'wake'; readonly backend: string }
   /** A fault of Sluice itself, caught in one exchange or in one object of a change. */
   | { readonly kind: 'fault'; readonly at: 'exchange' | 'apply'; readonly stack: string }
   /** The delay of the thread's event loop during the last second. */

@@ -206,6 +206,10 @@ export async function run(options: RunOptions): Promise<number> {
     inherited: inherited.serving,
     secrets: predecessor,
     orderCertificate: ordered?.orderOnDemand,
+    onWake(backend) {
+      health.wake(backend)
+      scaler.wake(backend)
+    },
     serveInLine:
       settings.workers === 0 ? (await import('./serving-thread.ts')).createServingThread : null,
   })

@@ -51,6 +51,7 @@ export function createServingThread(
     onRecord: start.access === 'off' ? null : (record) => access.write(record),
     onStream: start.access === 'off' ? null : (record) => access.writeStream(record),
     onNotice: (text) => post({ kind: 'notice', text }),
+    onWake: (backend) => post({ kind: 'wake', backend }),
     onListenersTried: () => post({ kind: 'listeners', ...listening() }),
     onFault: postFault,
     onShortage: noteShortage,

@@ -42,6 +42,8 @@ export interface ThreadsOptions {
   readonly secrets: Secrets | null
   /** Has a certificate ordered for a name that clients wait for, if it may be; absent: none is. Resolves to whether it is there. */
   readonly orderCertificate?: ((name: string) => Promise<boolean>) | undefined
+  /** Requests wait for a server of this backend, which scales from zero; absent: nothing scales. */
+  readonly onWake?: ((backend: string) => void) | undefined
   /** Serves on this thread; null if workers serve. It is passed, so that a main thread with workers loads no gateway. */
   readonly serveInLine: typeof createServingThread | null
 }
@@ -225,6 +227,9 @@ export function createThreads(options: ThreadsOptions): Threads {
       }
       case 'certificate wanted':
         void orderFor(message.name)
+        break
+      case 'wake':
+        options.onWake?.(message.backend)
         break
       case 'notice':
         log.warn({ thread }, message.text)

@@ -30,7 +30,7 @@ export interface MeterServer {
 const ERRORS = [COUNT.status, COUNT.status + 5]
 const CLASSES = 6
 /** Of a backend: requests that wait for its first server. */
-const HELD = COUNT.underWay
+const HELD = COUNT.held
 
 export class LoadMeter {
   readonly #servers = new Map<number, MeteredServer>()

@@ -105,6 +105,14 @@ export const COUNT = {
   /** Of a listener: requests by HTTP/2, and connections that were cut off for misuse of it. */
   http2Requests: 38,
   http2Misused: 39,
+  /** Of a backend that scales from zero: requests that wait in this thread for a server, see upstream/held-requests.ts. */
+  held: 9,
+  /** Of those that no longer wait: how many a server was ready for, how long these waited, and how many waited too long. */
+  heldReleased: 40,
+  heldSeconds: 41,
+  heldLate: 42,
+  /** Requests that might not wait, because too many did. */
+  heldRefused: 43,
   /** Of a frontend: gRPC calls that ended, a cell for each status (http/grpc/status.ts). It has none of the counters from here on. */
   grpcStatus: 31,
 } as const

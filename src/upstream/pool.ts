@@ -1,7 +1,7 @@
 /** A live backend: its endpoints and the balancer. It survives every change of its declaration. */
 import type { Deadlines } from '../http/connection/deadlines.ts'
 import type { Exchange } from '../http/exchange.ts'
-import type { PlacedBackend, Timeouts } from '../model/snapshot.ts'
+import type { Backend, PlacedBackend, Timeouts } from '../model/snapshot.ts'
 import { parseCondition } from '../policy/breaking/condition.ts'
 import { compileRetry, type RetryPolicy } from '../policy/retrying/retry.ts'
 import { COUNT, SHARED } from '../scoreboard/layout.ts'
@@ -9,6 +9,7 @@ import { count, type Slot, sharedAdd } from '../scoreboard/scoreboard.ts'
 import { type BalancedRequest, balancerOf } from './balancing/balancer.ts'
 import type { BreakerCount, Endpoint, EndpointContext } from './endpoint/endpoint.ts'
 import { createEndpoint } from './endpoint/create-endpoint.ts'
+import { type HeldPool, HeldRequests, holdOptionsOf } from './held-requests.ts'
 import { PinnedConnections } from './pinned-connections.ts'
 import { PoolRetryBudget } from './retry-budget.ts'
 import { isExcluded, isUnavailable, orTried, skipsTurn } from './balancing/eligibility.ts'
@@ -22,6 +23,8 @@ export interface PoolContext extends EndpointContext {
   readonly random: () => number
   /** The key of sticky cookies without a secret of their own. */
   readonly stickyKey: Buffer
+  /** Requests wait for a server of this backend, which scales from zero. */
+  readonly onWake: (backend: string) => void
 }
 
 export class Pool {
@@ -33,11 +36,17 @@ export class Pool {
   readonly pinned: PinnedConnections = new PinnedConnections()
   timeouts: Timeouts
   retry: RetryPolicy
+  /** Null: no request waits for a server. */
+  held: HeldRequests | null = null
+  /** Responses carry `linesFor`. */
+  addsLines = false
   readonly #context: PoolContext
   #endpoints: readonly Endpoint[] = []
   #tiers: Tiers
   #sticky: Stickiness | null = null
   #isRetired = false
+  /** No server is picked: it is retired, or requests wait that go first. */
+  #isClosed = false
 
   constructor(placed: PlacedBackend, context: PoolContext) {
     this.id = placed.object.id
@@ -81,6 +90,33 @@ export class Pool {
       sticky === null
         ? null
         : new Stickiness(this.id, sticky, stickyKey, this.#tiers.endpoints, this.#sticky)
+    this.#updateHeld(backend)
+    this.addsLines = sticky !== null || this.held !== null
+  }
+
+  #updateHeld(backend: Backend): void {
+    const options = holdOptionsOf(backend)
+    if (options === null) this.#releaseHeld()
+    else if (this.held !== null) this.held.update(options)
+    else this.held = new HeldRequests(this.#heldPool(), options)
+  }
+
+  #heldPool(): HeldPool {
+    const { now, onWake } = this.#context
+    return {
+      id: this.id,
+      slot: this.slot,
+      endpoints: () => this.#tiers.endpoints,
+      setOpen: (isOpen) => (this.#isClosed = !isOpen || this.#isRetired),
+      now,
+      onWake,
+    }
+  }
+
+  #releaseHeld(): void {
+    const { held } = this
+    this.held = null
+    held?.releaseAll()
   }
 
   #createTiers({ object: backend }: PlacedBackend): Tiers {
@@ -90,7 +126,7 @@ export class Pool {
 
   /** An endpoint that was not tried. It is in the in-flight count: the caller must call `done`. */
   pick(request: BalancedRequest, tried: readonly Endpoint[]): Endpoint | null {
-    if (this.#isRetired) return null
+    if (this.#isClosed) return null
     const isFirst = tried.length === 0
     const ineligibility = isFirst ? ALL : allBut(tried)
     const endpoint =
@@ -149,14 +185,15 @@ export class Pool {
     return `none of the ${servers} servers of backend ${this.id} ${why}`
   }
 
-  /** Responses carry `cookieFor`, so that a client comes back to the same server. */
+  /** A client comes back to the same server. */
   get isSticky(): boolean {
     return this.#sticky !== null
   }
 
-  /** A line for the response's head, or '' if the client has the cookie already. */
-  cookieFor(exchange: Pick<Exchange, 'field' | 'clientScheme'>, endpoint: Endpoint): string {
-    return this.#sticky?.cookieFor(exchange, endpoint) ?? ''
+  /** Lines for the head of a response: the cookie, if the client does not have it, and that the request waited for a server. */
+  linesFor(exchange: Pick<Exchange, 'field' | 'clientScheme'>, endpoint: Endpoint): string {
+    const cookie = this.#sticky?.cookieFor(exchange, endpoint) ?? ''
+    return this.held?.wasHeld(exchange) === true ? cookie + COLD_START : cookie
   }
 
   /** The backend is removed: waiting requests find no server, and nothing more is counted in its slot. */
@@ -164,9 +201,13 @@ export class Pool {
     for (const endpoint of this.#endpoints) endpoint.retire()
     this.#endpoints = []
     this.#isRetired = true
+    this.#isClosed = true
+    this.#releaseHeld()
     this.retryBudget.retire()
   }
 }
+
+const COLD_START = 'X-Sluice-Cold-Start: true\r\n'
 
 /** The breaker of each server, by index. */
 function compileBreakers(

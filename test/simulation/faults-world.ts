@@ -60,7 +60,7 @@ export const SEAMS: readonly (readonly [of: { readonly prototype: object }, meth
   [RetryState, 'attemptTakesBody attemptInterim attemptSent dropAttempt settleRace canRetry'],
   [ReplayBuffer, 'attach detach resume bodyData bodyEnd resumeResponse'],
   [Attempt, 'send expire abandon abandonLate loseRace'],
-  [Pool, 'pick cookieFor whyNone'],
+  [Pool, 'pick linesFor whyNone'],
   [Tiers, 'pick'],
   [Stickiness, 'pick cookieFor'],
   [PoolRetryBudget, 'countRequest tryTake'],

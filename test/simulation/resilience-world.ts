@@ -140,6 +140,7 @@ export class World {
           slot: (number) => view.slot(number),
           random: () => this.#random(),
           stickyKey: Buffer.alloc(32),
+          onWake: () => {},
           raiseAlarm: (server) => view.raiseAlarm(server),
           onNotice: () => {},
           onFault: (fault) => {

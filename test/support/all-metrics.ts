@@ -71,7 +71,9 @@ export async function renderAllMetrics(): Promise<ReadonlyMap<string, MetricForm
     scoreboard,
     objects: () => ({
       frontends: [{ id: 'f', slot: frontend ?? 0, isStream: false }],
-      backends: [{ id: 'b', slot: backend ?? 0, servers: [{ url, slot: server ?? 0 }] }],
+      backends: [
+        { id: 'b', slot: backend ?? 0, servers: [{ url, slot: server ?? 0 }], holds: true },
+      ],
       listeners: [
         {
           ...{ id: 'web', slot: listener ?? 0 },

@@ -20,6 +20,8 @@ export interface TestBoard {
   readonly names: NameTable
   /** The board's clock. */
   now: number
+  /** Backends for which requests waited, each time. */
+  readonly wakes: string[]
   /** Servers keep the slots that they were given first, by their names. */
   place(backend: Backend): PlacedBackend
   context(thread: number): EndpointContext
@@ -65,6 +67,7 @@ export function openBoard(t: Pick<TestContext, 'after'>, threads = 1): TestBoard
     scoreboard,
     views,
     names,
+    wakes: [],
     now: 1_000,
     place: (backend) => ({
       object: backend,
@@ -88,6 +91,7 @@ export function openBoard(t: Pick<TestContext, 'after'>, threads = 1): TestBoard
       slot: (number) => viewOf(thread).slot(number),
       random: seeded(seed),
       stickyKey: Buffer.from('a key of this process'),
+      onWake: (backend) => void board.wakes.push(backend),
     }),
     endpoints: (backend, thread = 0) =>
       backend.servers.map((server) =>

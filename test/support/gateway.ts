@@ -44,6 +44,8 @@ export interface TestGateway {
   takeFaults(): readonly unknown[]
   /** Its warnings. */
   notices(): readonly string[]
+  /** Backends for which requests waited, each time. */
+  wakes(): readonly string[]
   /** 48 bytes, for TLS sessions from now on. */
   setTicketKeys(keys: Buffer): void
   /** Names that clients wait for a certificate of, with `onDemand`. */
@@ -84,6 +86,7 @@ export async function startGateway(t: TestContext, config: object): Promise<Test
   const streams: StreamRecord[] = []
   const faults: unknown[] = []
   const notices: string[] = []
+  const wakes: string[] = []
   const wanted: string[] = []
   const { trusted = [], admin = 0, reusePort = false, onDemand = false } = config as OwnOptions
   const gateway = new Gateway({
@@ -96,6 +99,7 @@ export async function startGateway(t: TestContext, config: object): Promise<Test
     reusePort,
     ...(onDemand ? { onCertificateWanted: (name) => wanted.push(name) } : {}),
     onNotice: (text) => notices.push(text),
+    onWake: (backend) => wakes.push(backend),
     onListenersTried: () => publisher.report(0, gateway.problems()),
     onRecord: (record) => records.push(record),
     onStream: (record) => streams.push(record),
@@ -166,6 +170,7 @@ export async function startGateway(t: TestContext, config: object): Promise<Test
     refuseCertificate: (name) => gateway.refuseCertificate(name),
     takeFaults: () => faults.splice(0),
     notices: () => notices,
+    wakes: () => wakes,
     setTicketKeys: (keys) => gateway.setTicketKeys(keys),
     drain: async () => {
       gateway.drain()

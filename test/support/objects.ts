@@ -1,5 +1,7 @@
 /** Objects of the model as they are after parsing, with everything that says nothing. */
 import { DEFAULT_PANIC } from '../../src/schema/backend.ts'
+import type { ScaleSpec } from '../../src/model/scale.ts'
+import { scale } from '../../src/schema/scale.ts'
 import { DEFAULT_EJECTION } from '../../src/schema/ejection.ts'
 import { DEFAULT_HTTP2 } from '../../src/schema/http2-to-servers.ts'
 import { DEFAULT_RETRY, DEFAULT_RETRY_BUDGET } from '../../src/schema/retry.ts'
@@ -89,4 +91,10 @@ export function frontendOf(
     labels: null,
     ...more,
   }
+}
+
+/** From 1 to 10 replicas by default, of an actuator that is never called. */
+export function scaleOf(more: Partial<ScaleSpec> = {}): ScaleSpec {
+  const written = { actuator: { webhook: { url: 'http://127.0.0.1:9/' } }, max: 10 }
+  return { ...scale.parse(written), ...more }
 }

@@ -13,6 +13,7 @@ import {
   makeServer,
   type Site,
 } from '../support/monitored.ts'
+import { scaleOf } from '../support/objects.ts'
 import { eventually } from '../support/until.ts'
 
 const A = 'http://10.0.0.1:80'
@@ -559,4 +560,99 @@ test('a report has the protocol that was chosen only while the backend leaves th
   await site.publish([makeBackend('vote', [server], { protocol: 'h2' })])
   Atomics.store(shared, at + SHARED.spoken, SPOKEN['http/1.1'])
   assert.equal(site.report(url).protocol, undefined)
+})
+
+const FROM_ZERO = scaleOf({
+  min: 0,
+  zero: { idleMs: 60_000, graceMs: 0, maxPending: 10, timeoutMs: 30_000 },
+})
+
+test('a backend that scales from zero uses no server before its first success, and probes it often', async (t) => {
+  const site = createSite(t)
+  const health = { ...HEALTH, intervalMs: 5_000, waitHealthy: true, rise: 2 }
+  site.unwell.add(A)
+  await site.publish([makeBackend('vote', [A], { health, scale: FROM_ZERO })])
+  await site.pass(3_000)
+  const starting = [site.report(A).state, site.trafficShare('vote', A)]
+  const probes = site.probes.length
+
+  site.unwell.delete(A)
+  await site.pass(400)
+
+  assert.deepEqual(starting, ['unknown', NO_TRAFFIC])
+  assert.ok(probes >= 10, `${probes} probes in 3 s`)
+  assert.deepEqual([site.report(A).state, site.trafficShare('vote', A)], ['up', 0])
+  assert.deepEqual(messages(site.lines), [`info: server ${A} of backend "vote" is up`])
+})
+
+test('a backend that scales from zero without health waits for a connection to a new server, once', async (t) => {
+  const site = createSite(t)
+  site.unwell.add(A)
+  await site.publish([makeBackend('vote', [A], { scale: FROM_ZERO })])
+  await site.pass(1_000)
+  const starting = site.trafficShare('vote', A)
+
+  site.unwell.delete(A)
+  await site.pass(400)
+  const probes = site.probes.length
+  await site.pass(20_000)
+
+  assert.equal(starting, NO_TRAFFIC)
+  assert.deepEqual([site.report(A).state, site.trafficShare('vote', A)], ['up', 0])
+  assert.equal(site.probes.length, probes)
+})
+
+test('a server that stopped is waited for again when requests wait', async (t) => {
+  const site = createSite(t)
+  await site.publish([makeBackend('vote', [A], { scale: FROM_ZERO })])
+  await site.pass(500)
+  const { shared, at } = site.slot('vote', A)
+  Atomics.store(shared, at + SHARED.connectFailureStreak, 4)
+  Atomics.store(shared, at + SHARED.backoffUntil, 300)
+  site.unwell.add(A)
+
+  site.monitor.wake('vote')
+  await site.pass(1_000)
+  const away = site.trafficShare('vote', A)
+  site.unwell.delete(A)
+  await site.pass(400)
+
+  assert.equal(away, NO_TRAFFIC)
+  assert.equal(site.trafficShare('vote', A), 0)
+  assert.deepEqual(
+    [shared[at + SHARED.connectFailureStreak], shared[at + SHARED.backoffUntil]],
+    [0, 0],
+  )
+})
+
+test('servers that are all down are no panic where requests wait, and are probed often then', async (t) => {
+  const site = createSite(t)
+  const health = { ...HEALTH, intervalMs: 5_000, downIntervalMs: 5_000 }
+  await site.publish([makeBackend('vote', [A], { health, scale: FROM_ZERO })])
+  await site.pass(500)
+  site.unwell.add(A)
+  await site.pass(15_000)
+  const down = [site.report(A).state, site.trafficShare('vote', A)]
+
+  site.monitor.wake('vote')
+  await site.pass(200)
+  site.unwell.delete(A)
+  await site.pass(800)
+
+  assert.deepEqual(down, ['down', NO_TRAFFIC])
+  assert.deepEqual([site.report(A).state, site.trafficShare('vote', A)], ['up', 0])
+})
+
+test('a server that does not start within a minute is down', async (t) => {
+  const site = createSite(t)
+  const health = { ...HEALTH, intervalMs: 1_000, waitHealthy: true, fall: 2 }
+  site.unwell.add(A)
+  await site.publish([makeBackend('vote', [A], { health, scale: FROM_ZERO })])
+
+  await site.pass(59_000)
+  const starting = site.report(A).state
+  await site.pass(4_000)
+
+  assert.equal(starting, 'unknown')
+  assert.equal(site.report(A).state, 'down')
 })

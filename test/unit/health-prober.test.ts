@@ -480,3 +480,22 @@ test('a probe that we had no descriptor for is void, however often, and is repea
   assert.deepEqual(bench.results.slice(1), ['a broken'])
   assert.ok(bench.shortages.length > 10)
 })
+
+test('one in a hurry is asked every 200 ms until its first success, and fails meanwhile for nothing', async () => {
+  const bench = new Bench()
+  bench.script = () => broken
+  bench.prober.follow('a', targetOf('a'))
+  await bench.run(400)
+
+  bench.prober.hurry('a', bench.now + 1_000)
+  await bench.run(800)
+  const hurried = [...bench.times('a')]
+  const state = bench.prober.state('a')
+  bench.script = () => well
+  await bench.run(6_000)
+
+  assert.deepEqual(hurried, [100, 500, 700, 900, 1_100])
+  assert.equal(state, 'waiting')
+  assert.deepEqual(bench.told, ['a up: GET /healthz gets the expected response'])
+  assert.deepEqual(bench.times('a').slice(5), [1_300, 6_300])
+})

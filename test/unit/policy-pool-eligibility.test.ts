@@ -130,3 +130,13 @@ test('where there are only backups, they are judged as the others', () => {
 test('an empty pool is none to panic about', () => {
   assert.deepEqual(decideEligibility([], 0.5), { servers: [], isPanic: false })
 })
+
+test('a pool whose requests can wait uses none that has not started, or has stopped', () => {
+  const shares = (servers: readonly EligibilityInput[]): readonly number[] =>
+    decideEligibility(servers, 0.5, true).servers.map(({ trafficShare }) => trafficShare)
+
+  assert.deepEqual(shares([waiting, down]), [NO_TRAFFIC, NO_TRAFFIC])
+  assert.deepEqual(shares([waiting, draining]), [NO_TRAFFIC, NO_TRAFFIC])
+  assert.deepEqual(shares([ejected]), [0])
+  assert.deepEqual(shares([good, down, down]), [0, 0, 0])
+})

@@ -51,7 +51,7 @@ function setUp(
     exchange: { scheme?: 'http' | 'https'; cookie?: string } = {},
   ): string {
     const { scheme = 'http', cookie } = exchange
-    return pool.cookieFor({ clientScheme: scheme, ...withCookie(cookie) }, endpointOf(name))
+    return pool.linesFor({ clientScheme: scheme, ...withCookie(cookie) }, endpointOf(name))
   }
 
   return {

@@ -36,6 +36,8 @@ export interface PlacedRoute extends PlacedId {
 
 export interface PlacedServers extends PlacedId {
   readonly servers: Iterable<{ readonly url: string; readonly slot: number }>
+  /** It scales from zero, and its requests may wait. */
+  readonly holds: boolean
 }
 
 export interface Placement {
@@ -114,7 +116,8 @@ export function createPlacement(scoreboard: Scoreboard): Placement {
     for (const backend of snapshot.backends.values()) {
       const { object, slot, serverSlots } = placeBackend(backend)
       const servers = object.servers.map(({ url }, at) => ({ url, slot: serverSlots[at] ?? slot }))
-      yield { id: object.id, slot, servers }
+      const holds = object.scale !== null && object.scale.zero !== null
+      yield { id: object.id, slot, servers, holds }
     }
   }
 

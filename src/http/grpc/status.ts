@@ -89,6 +89,7 @@ const OF_REASON: Partial<Record<Reason, number>> = {
   GRPC_TIMEOUT: GRPC.DEADLINE_EXCEEDED,
   HTTP2_REQUIRED: GRPC.INTERNAL,
   ANSWER_REFUSED: GRPC.RESOURCE_EXHAUSTED,
+  COLD_START_FULL: GRPC.RESOURCE_EXHAUSTED,
 }
 
 /** Of a local response with this reason and HTTP status. */

@@ -79,6 +79,8 @@ export type Reason =
   | 'UPGRADE_REFUSED'
   | 'CLIENT_CERTIFICATE_REQUIRED'
   | 'ANSWER_REFUSED'
+  | 'COLD_START_TIMEOUT'
+  | 'COLD_START_FULL'
 
 export const ERRORS: Readonly<Record<Reason, ErrorKind>> = {
   // Malformed requests.
@@ -151,6 +153,9 @@ export const ERRORS: Readonly<Record<Reason, ErrorKind>> = {
   CLIENT_CERTIFICATE_REQUIRED: kind(403, 'http_request_denied', 'client'),
   // A response head that is larger than a client of HTTP/2 takes: no failure of the server, so that no client can trip a breaker.
   ANSWER_REFUSED: kind(502, 'http_response_header_section_size', 'client'),
+  // A backend that scales from zero: no server was ready in time, or too many requests wait for one.
+  COLD_START_TIMEOUT: kind(503, 'destination_unavailable', 'proxy'),
+  COLD_START_FULL: kind(503, 'connection_limit_reached', 'proxy'),
 }
 
 export const REASON_NAMES: readonly Reason[] = Object.keys(ERRORS) as Reason[]

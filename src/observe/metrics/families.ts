@@ -7,6 +7,7 @@ import type { AcmeReport } from '../reports/acme-report.ts'
 import type { CertificateReport, ListenerReport } from '../reports/listener-report.ts'
 import { ACME_FAMILIES } from './acme-families.ts'
 import { HEALTH_FAMILIES } from './health-families.ts'
+import { HELD_FAMILIES } from './held-families.ts'
 import type { HealthScrape } from './health-series.ts'
 import { toCodes, toHistogram, toSample, toSummary, type Sample, type ValueOf } from './samples.ts'
 import { OTHER, type Series } from './series.ts'
@@ -54,6 +55,8 @@ export interface Scrape {
   readonly streams: Series
   readonly servers: Series
   readonly backends: Series
+  /** Backends that scale from zero. */
+  readonly held: Series
   readonly health: HealthScrape
   readonly listeners: Series
   readonly objects: Readonly<Record<'frontend' | 'backend' | 'server' | 'listener', number>>
@@ -155,6 +158,7 @@ export const FAMILIES: readonly Family[] = [
     (row) => row.counts[COUNT.retries],
   ),
   ...HEALTH_FAMILIES,
+  ...HELD_FAMILIES,
   family(
     'sluice_listener_up',
     'gauge',

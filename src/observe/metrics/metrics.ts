@@ -39,6 +39,8 @@ export interface Counted {
 
 export interface CountedBackend extends Counted {
   readonly servers: Iterable<{ readonly url: string; readonly slot: number }>
+  /** It scales from zero, and its requests may wait. */
+  readonly holds?: boolean
 }
 
 export interface MetricsOptions {
@@ -85,6 +87,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
   const servers = readerOf('backend', 'server')
   const listeners = readerOf('listener')
   const backends = readerOf('backend')
+  const held = readerOf('backend')
   const readHealth = createHealthReader(options.health ?? NO_HEALTH, seriesLimit)
   const changeLatency = createHistogram(
     'sluice_change_latency_seconds',
@@ -154,6 +157,10 @@ export function createMetrics(options: MetricsOptions): Metrics {
       streams: streams.read(routesOf(true), false),
       servers: serverSeries,
       backends: backendSeries,
+      held: held.read(
+        pools.flatMap(({ id, slot, holds }) => (holds === true ? of({ backend: id }, slot) : [])),
+        true,
+      ),
       health: readHealth(serverSeries.rows, backendSeries.rows),
       listeners: listeners.read(countedListeners, true),
       objects: {

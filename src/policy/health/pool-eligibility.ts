@@ -38,12 +38,16 @@ export interface PoolEligibility {
   readonly isPanic: boolean
 }
 
-/** The pool panics below a share of `panicShare` usable servers, 0 to 1; 0: never. */
+/**
+ * The pool panics below a share of `panicShare` usable servers, 0 to 1; 0: never. `holds`: without a usable server its requests
+ * wait for one (upstream/held-requests.ts), so that programs which have not started, or have stopped, are no reason to panic.
+ */
 export function decideEligibility(
   servers: readonly EligibilityInput[],
   panicShare: number,
+  holds = false,
 ): PoolEligibility {
-  const panicking = panickingTier(servers, panicShare)
+  const panicking = holds && noneRuns(servers) ? null : panickingTier(servers, panicShare)
   const isEligible = (server: EligibilityInput): boolean =>
     !server.drain && (isUsable(server) || panicking === tierOf(server))
   const full = {
@@ -97,6 +101,11 @@ function isPanic(servers: readonly EligibilityInput[], panicShare: number): bool
   const known = servers.filter(({ probe }) => probe !== 'waiting')
   const usable = known.filter(isUsable).length
   return usable === 0 || usable / known.length < panicShare
+}
+
+/** By its probes. */
+function noneRuns(servers: readonly EligibilityInput[]): boolean {
+  return servers.every(({ probe, drain }) => drain || probe === 'waiting' || probe === 'down')
 }
 
 /** A slow start is relative to the other servers: if all have just started, none gets less. */
