@@ -19,6 +19,22 @@ function shownBy(admission: AdmissionUnderTest): string {
   return JSON.stringify([...admission.inForce()].map(redact))
 }
 
+test('shows no key, header or path of what scales a backend', () => {
+  const admission = openAdmission()
+  const webhook = {
+    url: `https://ops.example/${SECRET}`,
+    observe: `https://ops.example/${SECRET}`,
+    secret: SECRET.repeat(2),
+    headers: { 'X-Auth': SECRET },
+  }
+
+  admission.declare({ backends: { b: { ...b, scale: { max: 3, actuator: { webhook } } } } })
+
+  const shown = shownBy(admission)
+  assert.match(shown, /https:\/\/ops\.example\//)
+  assert.doesNotMatch(shown, new RegExp(SECRET))
+})
+
 const SECTIONS = {
   'an answer': {
     frontends: { vote: { route: 'Host("vote")', respond: { status: 200, body: SECRET } } },

@@ -64,7 +64,7 @@ function wantedBy(
 
 /** What is above a whole number by an error of arithmetic only is that number. */
 function roundUp(load: number): number {
-  return Math.ceil(load - 1e-9)
+  return Math.max(0, Math.ceil(load - 1e-9))
 }
 
 /**
