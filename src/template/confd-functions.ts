@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs'
 import { posix } from 'node:path'
 import { declare, type Functions } from './function.ts'
-import { Dict, fromJson, List, Moment, TemplateError, type Value } from './value.ts'
+import { Dict, fromJson, List, Moment, Struct, TemplateError, type Value } from './value.ts'
 
 /** The longest list that `seq` makes. */
 const MAX_SEQUENCE = 100_000
@@ -40,6 +40,7 @@ export function confdFunctions({ environment, now }: World): Functions {
       map: declare([], createMap, 'any'),
       reverse: declare(['any'], reverse),
       sortByLength: declare(['[]string'], sortByLength),
+      sortKVByLength: declare(['[]memkv.KVPair'], sortKeysByLength),
       fileExists: declare(['string'], (path) => existsSync(text(path))),
       getenv: declare(
         ['string'],
@@ -196,4 +197,14 @@ function reverse(value: Value): Value {
 function sortByLength(value: Value): List {
   const length = (item: string): number => Buffer.byteLength(item)
   return strings(texts(value).toSorted((one, other) => length(one) - length(other)))
+}
+
+function sortKeysByLength(value: Value): List {
+  const { element, items } = value as List
+  const length = (item: Value): number =>
+    Buffer.byteLength(String((item as Struct).fields.get('Key')))
+  return new List(
+    element,
+    items.toSorted((one, other) => length(one) - length(other)),
+  )
 }

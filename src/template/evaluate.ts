@@ -329,7 +329,8 @@ export function evaluate(
 
   function argumentOf(operand: Operand, type: Parameter, dot: Value): Value {
     if (operand.kind === 'nil') {
-      return type === 'any' || type === '[]string' ? null : fail(`cannot assign nil to ${type}`)
+      if (type === 'any') return null
+      return emptyOf(type) ?? fail(`cannot assign nil to ${type}`)
     }
     // A constant is what the parameter wants it to be, if it can be written so.
     if (operand.kind === 'number' && type === 'int')
@@ -340,8 +341,8 @@ export function evaluate(
   function validated(value: Value, type: Parameter): Value {
     if (type === 'any') return value
     if (value === undefined || value === null) {
-      if (type === '[]string' && value === undefined) return new List('string', [])
-      return fail(`invalid value; expected ${type}`)
+      const empty = value === undefined ? emptyOf(type) : null
+      return empty ?? fail(`invalid value; expected ${type}`)
     }
     if (typeOf(value) !== type) fail(`wrong type for value; expected ${type}; got ${typeOf(value)}`)
     return value
@@ -353,6 +354,11 @@ export function evaluate(
 
   callTemplate(name, data)
   return pieces.join('')
+}
+
+/** A list that is nil; null: the type is none of lists. */
+function emptyOf(type: Parameter): List | null {
+  return type.startsWith('[]') ? new List(type.slice(2), []) : null
 }
 
 type Method = (moment: Moment) => TemplateFunction

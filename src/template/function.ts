@@ -2,7 +2,7 @@
 import type { Value } from './value.ts'
 
 /** A type that a parameter takes; `any` takes everything, also nothing. */
-export type Parameter = 'any' | 'bool' | 'int' | 'string' | '[]string'
+export type Parameter = 'any' | 'bool' | 'int' | 'string' | '[]string' | '[]memkv.KVPair'
 
 export interface TemplateFunction {
   readonly parameters: readonly Parameter[]
