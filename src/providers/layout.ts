@@ -77,6 +77,8 @@ export interface Layout {
   readonly sealed?: SealedValues
   /** Only keys without keys below them are objects. */
   readonly isFlat?: true
+  /** The key that is the prefix itself is read, too, as the path ''. */
+  readonly hasRoot?: true
   /** Whether a path may be a key, or have keys below it; others are not listed. Missing: all may. */
   isNear?(path: string): boolean
   /** Keys of one object, or of a few that are read together, have one group; null: the layout does not know the key. */

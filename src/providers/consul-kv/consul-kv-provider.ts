@@ -80,7 +80,8 @@ async function* watchKeys(watching: Watching): AsyncGenerator<Declaration, void,
   const { spec, layout, agents, reconcileMs, now, random, reloads, seen } = watching
   if (watching.signal.aborted) return
   const root = rootOf(spec.prefix)
-  const path = listPath(root)
+  const { hasRoot = false } = layout
+  const path = listPath(hasRoot ? root.replace(/\/$/, '') : root)
   const query = { recurse: '' }
   const ending = new AbortController()
   const signal = AbortSignal.any([watching.signal, ending.signal])
@@ -119,7 +120,7 @@ async function* watchKeys(watching: Watching): AsyncGenerator<Declaration, void,
 
   function adopt(read: ConsulRead, isStep: boolean): void {
     const isOurs = (one: string): boolean => layout.groupOf(one) !== null
-    const { keys, nameless } = readListing(read.body, root, isOurs, isStep ? known : null)
+    const { keys, nameless } = readListing(read.body, root, isOurs, isStep ? known : null, hasRoot)
     problems = problemsOf(read, nameless, spec, root)
     if (isStep) {
       for (const one of known.keys()) if (!keys.has(one)) mirror.delete(one)

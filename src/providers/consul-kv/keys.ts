@@ -23,9 +23,10 @@ export interface KeyListing {
   readonly nameless: { readonly count: number; readonly first: string }
 }
 
-/** Consul's keys have no leading slash, and its API cannot name one. */
+/** Consul's keys have no leading slash, and its API cannot name one. '' has all keys below it. */
 export function rootOf(prefix: string): string {
-  return `${prefix.replace(/^\/+/, '')}/`
+  const name = prefix.replace(/^\/+/, '')
+  return name === '' ? '' : `${name}/`
 }
 
 export function listPath(root: string): string {
@@ -33,7 +34,7 @@ export function listPath(root: string): string {
 }
 
 /**
- * `body` of a recursive read; undefined where there is no key. `known`: from the read before, whose values need no decoding if
+ * `body` of a recursive read, of the root, or of the root without its slash (`hasRoot`, as of Layout); undefined where there is no key. `known`: from the read before, whose values need no decoding if
  * their ModifyIndex is the same.
  */
 export function readListing(
@@ -41,12 +42,15 @@ export function readListing(
   root: string,
   isOurs: (path: string) => boolean,
   known: ReadonlyMap<string, ListedKey> | null,
+  hasRoot = false,
 ): KeyListing {
   const keys = new Map<string, ListedKey>()
   const nameless = { count: 0, first: '' }
   for (const one of itemsOf(body)) {
     const { Key: key, ModifyIndex: modified } = one
-    if (typeof key !== 'string' || !key.startsWith(root)) continue
+    if (typeof key !== 'string') continue
+    const isRoot = hasRoot && `${key}/` === root
+    if (!isRoot && !key.startsWith(root)) continue
     const path = key.slice(root.length)
     if (path.length > MAX_PATH_LENGTH) {
       if (nameless.count++ === 0) nameless.first = key.slice(0, 80)

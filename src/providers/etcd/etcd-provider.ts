@@ -38,7 +38,7 @@ export function createEtcdProvider(
 ): Provider {
   const { reconcileMs = 60_000, now = () => performance.now(), random = Math.random } = options
   const members = createMembers(spec, random)
-  const prefix = createKeyPrefix(spec.prefix)
+  const prefix = createKeyPrefix(spec.prefix, layout.hasRoot)
   const reloads = new Set<() => void>()
   const seen: Seen = { cluster: '', revision: 0n }
 

@@ -4,7 +4,7 @@ import { createTextLimit } from '../registry/text-limit.ts'
 import { EtcdFailure } from './failure.ts'
 import type { KeyValue, RangeResponse, ResponseHeader } from './messages.ts'
 import { range } from './methods.ts'
-import { leaseOf, pathOf, printable, toEntry } from './key-prefix.ts'
+import { isBeside, leaseOf, pathOf, printable, toEntry } from './key-prefix.ts'
 import type { KeyPrefix } from './key-prefix.ts'
 import type { Session } from './session.ts'
 
@@ -69,7 +69,7 @@ async function listOnce(session: Session, prefix: KeyPrefix, filter: KeyFilter):
     for (const kv of page.kvs) {
       const path = pathOf(kv, prefix)
       if (path === null) {
-        if (kv.key.equals(prefix.start)) continue
+        if (isBeside(kv, prefix)) continue
         if (nameless.count === 0) nameless.first = printable(kv.key)
         nameless.count += 1
       } else if (filter.isOurs(path)) {

@@ -15,23 +15,28 @@ export interface KeyNames {
   readonly log: string
   /** The prefix has a hash tag: a cluster keeps all keys in one slot. */
   readonly isTagged: boolean
-  /** Matches the keys of objects, but not those of a longer prefix with the same beginning. */
+  /** Matches the keys of objects, but not those of a longer prefix with the same beginning, unless the prefix itself is read. */
   readonly pattern: string
   keyOf(path: string): string
   /** Null: not below the prefix. */
   pathOf(key: string): string | null
 }
 
-export function createKeyNames(prefix: string): KeyNames {
+/** `hasRoot`: as of Layout. */
+export function createKeyNames(prefix: string, hasRoot = false): KeyNames {
   const root = `${prefix}/`
+  const own = hasRoot && prefix !== '' ? prefix : null
   return {
     prefix,
     rev: `${prefix}:rev`,
     log: `${prefix}:log`,
     isTagged: isTagged(prefix),
-    pattern: `${escapeGlob(root)}*`,
-    keyOf: (path) => root + path,
-    pathOf: (key) => (key.startsWith(root) ? key.slice(root.length) : null),
+    pattern: `${escapeGlob(own ?? root)}*`,
+    keyOf: (path) => (path === '' && own !== null ? own : root + path),
+    pathOf(key) {
+      if (key === own) return ''
+      return key.startsWith(root) ? key.slice(root.length) : null
+    },
   }
 }
 

@@ -83,7 +83,7 @@ async function* watchRedis(
   rollback: RollbackDetector,
 ): AsyncGenerator<Declaration, void, undefined> {
   if (signal.aborted) return
-  const names = createKeyNames(spec.prefix)
+  const names = createKeyNames(spec.prefix, layout.hasRoot)
   const connections: RedisConnection[] = []
   // Commands that wait for a reply fail immediately.
   const closeAll = (): void => {

@@ -97,7 +97,7 @@ async function* watchZookeeper(watching: Watching): AsyncGenerator<Declaration, 
   let reconcileAfter = 0
 
   function onEvent(type: number, path: string): void {
-    if (!dirty.add(type, path)) return
+    if (!dirty.add(type, path === '/' ? '' : path)) return
     changedAt ??= now()
     if (dirty.isOverflowing) wanted ??= 'many'
     notifier.notify()

@@ -34,6 +34,11 @@ export interface Stat {
   readonly children: number
 }
 
+/** '' is above all znodes. */
+function toWire(path: string): string {
+  return path === '' ? '/' : path
+}
+
 export interface ReadNode {
   /** A view into the frame. */
   readonly data: Buffer
@@ -44,7 +49,7 @@ export interface ReadNode {
 export function getData(path: string, isWatched = false): ZookeeperRequest<ReadNode> {
   return {
     ...{ op: OP.getData, doing: `read "${path}"` },
-    write: (writer) => writer.text(path).bool(isWatched),
+    write: (writer) => writer.text(toWire(path)).bool(isWatched),
     read: (reader) => ({ data: reader.bytes(), stat: readStat(reader) }),
   }
 }
@@ -52,7 +57,7 @@ export function getData(path: string, isWatched = false): ZookeeperRequest<ReadN
 export function getChildren(path: string, isWatched = false): ZookeeperRequest<readonly string[]> {
   return {
     ...{ op: OP.getChildren, doing: `list "${path}"` },
-    write: (writer) => writer.text(path).bool(isWatched),
+    write: (writer) => writer.text(toWire(path)).bool(isWatched),
     read: (reader) => reader.list(() => reader.text()),
   }
 }
@@ -60,7 +65,7 @@ export function getChildren(path: string, isWatched = false): ZookeeperRequest<r
 export function exists(path: string, isWatched = false): ZookeeperRequest<Stat> {
   return {
     ...{ op: OP.exists, doing: `look for "${path}"` },
-    write: (writer) => writer.text(path).bool(isWatched),
+    write: (writer) => writer.text(toWire(path)).bool(isWatched),
     read: (reader) => readStat(reader),
   }
 }
@@ -69,7 +74,7 @@ export function exists(path: string, isWatched = false): ZookeeperRequest<Stat> 
 export function sync(path: string): ZookeeperRequest<void> {
   return {
     ...{ op: OP.sync, doing: `catch up with the ensemble for "${path}"` },
-    write: (writer) => writer.text(path),
+    write: (writer) => writer.text(toWire(path)),
     read: () => {},
   }
 }
@@ -77,7 +82,7 @@ export function sync(path: string): ZookeeperRequest<void> {
 export function watchTree(path: string): ZookeeperRequest<void> {
   return {
     ...{ op: OP.addWatch, doing: `watch "${path}"` },
-    write: (writer) => writer.text(path).int(PERSISTENT_RECURSIVE),
+    write: (writer) => writer.text(toWire(path)).int(PERSISTENT_RECURSIVE),
     read: () => {},
   }
 }
@@ -153,7 +158,7 @@ export function setData(
 ): ZookeeperRequest<Stat> {
   return {
     ...{ op: OP.setData, doing: `put "${path}"` },
-    write: (writer) => writer.text(path).bytes(data).int(version),
+    write: (writer) => writer.text(toWire(path)).bytes(data).int(version),
     read: (reader) => readStat(reader),
   }
 }
@@ -161,7 +166,7 @@ export function setData(
 export function remove(path: string, version: number = ANY_VERSION): ZookeeperRequest<void> {
   return {
     ...{ op: OP.delete, doing: `delete "${path}"` },
-    write: (writer) => writer.text(path).int(version),
+    write: (writer) => writer.text(toWire(path)).int(version),
     read: () => {},
   }
 }
