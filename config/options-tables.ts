@@ -1,7 +1,7 @@
 /**
  * The tables of options in docs/, made of the schemas that parse them. A page has a table between `<!-- options:NAME -->` and
  * `<!-- /options -->`, where NAME is a kind of middleware, a balancer, a kind of source,
- * `sources` for the options of every source, `settings`, `resolver`, `scale` or `actuator`.
+ * `sources` for the options of every source, `settings`, `resolver`, `templates`, `scale` or `actuator`.
  */
 import * as z from 'zod'
 import { DURATION_FORMS } from '../src/options/fields.ts'
@@ -12,6 +12,7 @@ import { SOURCE_KINDS } from '../src/providers/catalog/sources.ts'
 import { COMMON_OPTIONS } from '../src/providers/source-kind.ts'
 import { scale } from '../src/schema/scale.ts'
 import { SETTINGS_SHAPE } from '../src/schema/settings.ts'
+import { templateForm } from '../src/schema/templates.ts'
 import { BALANCERS, type BalancerKind } from '../src/upstream/balancing/balancer.ts'
 
 /** JSON Schema, as far as the options need it. */
@@ -52,6 +53,7 @@ export function optionsTables(): ReadonlyMap<string, string> {
     ['settings', toTable(rowsOf('', toOption(z.object({ ...SETTINGS_SHAPE, resolver }))))],
     ['scale', toTable(rowsOf('scale.', withoutKinds(toOption(scale))))],
     ['actuator', toTable(rowsOf('actuator.', toOption(actuator)))],
+    ['templates', toTable(rowsOf('', toOption(templateForm)))],
     ['resolver', toTable(rowsOf('resolver.', toOption(SETTINGS_SHAPE.resolver)))],
   ])
 }

@@ -29,6 +29,8 @@ export type EventType =
 
 export interface EventLog {
   add(type: EventType, data: object): void
+  /** Called with the type of each event. */
+  listen(listener: (type: EventType) => void): void
   readonly endpoint: Endpoint
   /** Ends all readers. */
   close(): void
@@ -46,6 +48,7 @@ export function createEventLog(boot: string = randomUUID().slice(0, 8)): EventLo
   const readers = new Map<EventStream, () => boolean>()
   /** The last ones, in order; the number of the first is `next - events.length`. */
   const events: string[] = []
+  const listeners: ((type: EventType) => void)[] = []
   let next = 1
   let heartbeat: NodeJS.Timeout | null = null
 
@@ -114,7 +117,9 @@ export function createEventLog(boot: string = randomUUID().slice(0, 8)): EventLo
       events.push(text)
       if (events.length > MAX_EVENTS) events.shift()
       sendAll(text)
+      for (const listener of listeners) listener(type)
     },
+    listen: (listener) => void listeners.push(listener),
     endpoint: reading(
       '/api/events',
       'changes of the table, servers, breakers, certificates and problems, as server-sent events',

@@ -9,9 +9,10 @@ import type { Problem } from '../model/problem.ts'
 import type { ReferenceWorld } from '../document/references.ts'
 import type { DeclaredObject } from '../providers/provider.ts'
 import { resolveSettings } from '../schema/resolve-settings.ts'
+import type { Settings } from '../model/settings.ts'
 
-/** Reviews the objects of a file, by control. */
-export type CheckDocument = (document: ReadableDocument) => readonly Problem[]
+/** Reviews the objects of a file, by control, and what its settings name. */
+export type CheckDocument = (document: ReadableDocument, settings: Settings) => readonly Problem[]
 
 /** Returns the exit code. */
 export function checkFile(
@@ -70,7 +71,7 @@ function problemsOf(
   // Settings in the environment are not checked, but references of the file to the environment are.
   const world = { filename: path, env: {}, flags: {}, cores: 1, references }
   const settings = resolveSettings({ document, ...world })
-  const all = [...document.problems, ...settings.problems, ...admit(document)]
+  const all = [...document.problems, ...settings.problems, ...admit(document, settings.settings)]
   return all.sort(
     (left, right) =>
       (left.line ?? 0) - (right.line ?? 0) || (left.column ?? 0) - (right.column ?? 0),

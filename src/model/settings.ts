@@ -1,6 +1,7 @@
 /** What is fixed at start: default < file < environment (SLUICE_...) < flag. */
 import type { AcmeSettings } from './acme-settings.ts'
 import type { Address } from './snapshot.ts'
+import type { TemplateSettings } from './template-settings.ts'
 
 export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const
 export type LogLevel = (typeof LOG_LEVELS)[number]
@@ -48,6 +49,8 @@ export interface Settings {
   /** Null: metrics are not sent anywhere. */
   readonly statsd: StatsdSettings | null
   readonly scaling: ScalingSettings
+  /** Files that are rendered. The files that they name are paths until they are opened. */
+  readonly templates: readonly TemplateSettings[]
 }
 
 /** Of all backends with `scale`. */
@@ -167,6 +170,7 @@ export const SETTING_KEYS = [
   'acme',
   'statsd',
   'scaling',
+  'templates',
 ] as const
 
 export type SettingKey = (typeof SETTING_KEYS)[number]

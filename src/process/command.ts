@@ -37,9 +37,13 @@ export async function runCommand(argv: readonly string[]): Promise<number> {
       const { checkFile } = await import('../cli/check.ts')
       const { checkDocument } = await import('../control/review/check-document.ts')
       const { createReferenceReader } = await import('../providers/file/references.ts')
+      const { checkTemplates } = await import('../rendering/check-templates.ts')
       return checkFile(
         command.file,
-        (document) => checkDocument(command.file, document),
+        (document, settings) => [
+          ...checkDocument(command.file, document),
+          ...checkTemplates(settings, document, command.file),
+        ],
         { env: process.env, readFile: createReferenceReader(command.file).readFile },
         print,
       )
@@ -90,6 +94,19 @@ export async function runCommand(argv: readonly string[]): Promise<number> {
       return withClient(command.place, (client) =>
         runTop(command, openTop(client, hasColors(process.stdout), complain)),
       )
+    }
+    case 'render':
+    case 'render-template': {
+      const { printTemplate, runRender } = await import('../cli/render/run.ts')
+      const { openRender } = await import('./render.ts')
+      const world = openRender(complain)
+      try {
+        if (command.kind === 'render') return await runRender(command.flags, world)
+        const { file, place } = command
+        return await withClient(place, (client) => printTemplate(file, client, world, write))
+      } finally {
+        world.close()
+      }
     }
     case 'upgrade': {
       const { runUpgrade } = await import('../cli/upgrade.ts')

@@ -1,6 +1,6 @@
 /**
  * Settings of a file that is edited while the program runs. Some take effect: the level of the log, the trusted peers, the
- * tokens of the admin, the time of a drain. The others are fixed at start (threads, ports, sources ...): while the file
+ * tokens of the admin, the time of a drain, templates. The others are fixed at start (threads, ports, sources ...): while the file
  * differs from what is in force, a problem in the log and in /api/table says so.
  */
 import { isEqual } from '../model/equal.ts'
@@ -103,6 +103,7 @@ export function createLiveSettings(options: LiveSettingsOptions): LiveSettings {
       log: isBad(['log', 'level']) ? current.log : { ...current.log, level: settings.log.level },
       trusted: isBad(['trusted']) ? current.trusted : settings.trusted,
       drainMs: isBad(['drain']) ? current.drainMs : settings.drainMs,
+      templates: isBad(['templates']) ? current.templates : settings.templates,
     })
     const waiting = FIXED.filter(
       ({ path, of }) => !isBad(path) && !isEqual(of(settings), of(current)),
@@ -132,6 +133,9 @@ export function createLiveSettings(options: LiveSettingsOptions): LiveSettings {
       log.info({ tokens: names, anonymous }, 'who may use the admin has changed')
     }
     if (next.drainMs !== before.drainMs) log.info({ drainMs: next.drainMs }, 'drain has changed')
+    if (!isEqual(next.templates, before.templates)) {
+      log.info({ templates: next.templates.map(({ name }) => name) }, 'templates has changed')
+    }
   }
 
   return { current: () => current, take }

@@ -7,6 +7,7 @@ import { daemonEndpoints } from '../admin/vulcand/daemon.ts'
 import { vulcandEndpoints } from '../admin/vulcand/endpoints.ts'
 import { topEndpoints } from '../admin/vulcand/top.ts'
 import { processEndpoint } from '../admin/process.ts'
+import { templateEndpoints } from '../admin/templates.ts'
 import type { UpgradeStatus } from '../observe/reports/process-report.ts'
 import { createObjectService } from '../admin/objects/object-service.ts'
 import { type Admin, createAdmin } from '../admin/server.ts'
@@ -34,6 +35,7 @@ import { systemMs } from '../scoreboard/board-clock.ts'
 import type { Scoreboard } from '../scoreboard/scoreboard.ts'
 import { followEvents } from './follow-events.ts'
 import { openAdminCertificate } from './admin-certificate.ts'
+import type { RunningTemplates } from './rendering.ts'
 import type { Threads } from './threads.ts'
 import { processStart } from './upgrade/process-start.ts'
 import { ADMIN_ADDRESS, ADMIN_SOCKET, type Inherited } from './upgrade/inherited.ts'
@@ -48,6 +50,7 @@ export interface AdminParts {
   readonly acme: Pick<Acme, 'report'> | null
   readonly scaler: Pick<Scaler, 'report'>
   readonly threads: Threads
+  readonly templates: Pick<RunningTemplates, 'reports' | 'table'>
   readonly resolver: Pick<Resolver, 'counts'>
   readonly sink: Sink
   readonly log: LeveledLog
@@ -84,6 +87,7 @@ export async function openAdmin(
     acme,
     scaler,
     threads,
+    templates,
     resolver,
     sink,
     log,
@@ -114,6 +118,7 @@ export async function openAdmin(
         certificates: control.certificates(),
         acme: acme?.report() ?? NO_ACME,
         scale: scaler.report(),
+        templates: templates.reports(),
       }
     },
     health,
@@ -155,6 +160,7 @@ export async function openAdmin(
         data: resolve(settings.data),
         upgrade: parts.upgrade(),
       })),
+      ...templateEndpoints(templates),
       ...vulcandEndpoints({
         service: objects,
         isInForce: ({ kind, id }) => kind === 'backend' && control.snapshot().backends.has(id),

@@ -32,6 +32,7 @@ import type { BaseConfiguration } from './base.ts'
 import { openSources, readBesideSources } from './sources.ts'
 import { openScaling, programsOf } from './scaling.ts'
 import { findTakenPorts } from './taken-port.ts'
+import { openTemplates } from './rendering.ts'
 import { mayWait, noListener, requireSources } from './start-conditions.ts'
 import { createThreads, type Threads } from './threads.ts'
 import { createTidy } from './tidy.ts'
@@ -117,9 +118,10 @@ export async function run(options: RunOptions): Promise<number> {
     filename: config,
     started,
     resolve,
-    onChange({ log: { level }, trusted }) {
+    onChange({ log: { level }, trusted, templates: changed }) {
       log.setLevel(level)
       threads.trust(trusted)
+      templates.set(changed)
     },
     log,
   })
@@ -150,6 +152,7 @@ export async function run(options: RunOptions): Promise<number> {
     onState: events.add,
     sendHook: (hook, how) => sendHook(hook, { ...how, lookup }),
   })
+  const templates = openTemplates({ config, settings, publisher, health, resolver, events, log })
   const ordered = await openAcme(config, settings, {
     challenge: (challenges) => control.challenge(challenges),
     log,
@@ -248,6 +251,7 @@ export async function run(options: RunOptions): Promise<number> {
       acme,
       scaler,
       threads,
+      templates,
       resolver,
       sink,
       log,
@@ -302,6 +306,7 @@ export async function run(options: RunOptions): Promise<number> {
     state = 'ready'
     acme?.begin()
     scaler.start()
+    templates.start()
     const fields = { ports, admin: admin.address, workers: settings.workers, version }
     const from = predecessor === null ? {} : { predecessor: predecessor.pid }
     log.info({ ...fields, ...from }, 'serving')
@@ -341,11 +346,10 @@ export async function run(options: RunOptions): Promise<number> {
     tidy?.stop()
     // Saving delays no client, and the stop for a limited time only.
     const saved = control.stop()
-    const acmeStopped = acme?.stop()
+    const partsStopped = Promise.all([acme?.stop(), templates.stop(), scaler.stop()])
     const healthStopped = health.stop()
-    const scalerStopped = scaler.stop()
     // Those that fail do so where they are awaited, and do not cut the drain short.
-    for (const one of [saved, acmeStopped, healthStopped, scalerStopped]) one?.catch(() => {})
+    for (const one of [saved, partsStopped, healthStopped]) one.catch(() => {})
     resolver.stop()
     resolveNamesBy(null)
     const written = Promise.race([saved, delay(SAVE_WITHIN_MS, undefined, { ref: false })])
@@ -355,8 +359,7 @@ export async function run(options: RunOptions): Promise<number> {
     await passedOn
     await written
     await healthStopped
-    await acmeStopped
-    await scalerStopped
+    await partsStopped
     publisher.stop()
     stopStatsd?.()
     await admin?.close({ isPassedOn: isRejected })

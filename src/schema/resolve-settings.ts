@@ -42,6 +42,7 @@ import type { Settings, SourceSpec } from '../model/settings.ts'
 import { sourceKindOf } from '../providers/catalog/sources.ts'
 import { beside } from '../providers/source-kind.ts'
 import { parseSources } from './sources.ts'
+import { parseTemplates } from './templates.ts'
 import { didYouMean } from '../model/suggest.ts'
 
 /** As flags write them: `--log-level`; the environment has SLUICE_LOG_LEVEL. */
@@ -128,7 +129,9 @@ export function resolveSettings(sources: SettingSources): ResolvedSettings {
   const workers = pick(workersSchema, 'workers', ['workers'])
   const data = pickData()
   const resolver = pickFromFile(resolverSchema, ['resolver']) ?? resolverSchema.parse(undefined)
-  const declared = parseSources(file.settings['sources'], { filename, data, resolver })
+  const place = { filename, data, resolver }
+  const declared = parseSources(file.settings['sources'], place)
+  const { templates, sources: written } = file.settings
   const settings: Settings = {
     workers: workers === 'auto' ? sources.cores : workers,
     admin: {
@@ -162,6 +165,7 @@ export function resolveSettings(sources: SettingSources): ResolvedSettings {
     acme: pickFromFile<AcmeSettings | undefined>(acmeSchema.optional(), ['acme']) ?? null,
     statsd: pickFromFile(statsdSchema.optional(), ['statsd']) ?? null,
     scaling: pickFromFile(scalingSchema, ['scaling']) ?? scalingSchema.parse(undefined),
+    templates: parseTemplates(templates, written, place).templates,
   }
   for (const [path, name] of [
     [['acme', 'store'], settings.acme?.store ?? null],
@@ -256,11 +260,12 @@ function readFileSettings(sources: SettingSources): FileSettings {
     return fault.message.endsWith(NOT_SET) ? { ...fault, message: fault.message + help } : fault
   }
 
-  const ofSources = parsed.ok ? [] : parsed.problems.filter(({ path }) => path[0] === 'sources')
+  const isParsedApart = ({ path }: Flaw): boolean => SECTIONS_OF_MAPS.has(String(path[0]))
+  const apart = parsed.ok ? [] : parsed.problems.filter(isParsedApart)
   const others = parsed.ok
     ? []
-    : parsed.problems.filter((one) => !ofSources.includes(one) && !isCausedBy(faults, one))
-  const flaws = [...faults.map(withHelp), ...others, ...ofSources]
+    : parsed.problems.filter((one) => !apart.includes(one) && !isCausedBy(faults, one))
+  const flaws = [...faults.map(withHelp), ...others, ...apart]
   return { settings: settings as FileSettings['settings'], problems: flaws.map(toProblem) }
 }
 
@@ -275,21 +280,31 @@ function isCausedBy(faults: readonly Flaw[], { path }: Flaw): boolean {
 function parse(settings: unknown, filename: string): Parsed<unknown> {
   const parsed = parseWith(z.strictObject(SETTINGS_SHAPE), settings)
   const sources = memberOf(settings, ['sources'])
-  const resolver = resolverSchema.parse(undefined)
-  const { flaws } = parseSources(sources, { filename, data: '', resolver })
+  const place = { filename, data: '', resolver: resolverSchema.parse(undefined) }
+  const flaws = [
+    ...parseSources(sources, place).flaws,
+    ...parseTemplates(memberOf(settings, ['templates']), sources, place).flaws,
+  ]
   return flaws.length === 0 ? parsed : refuse([...(parsed.ok ? [] : parsed.problems), ...flaws])
 }
 
-/** A source with an unresolved reference is dropped, because without its password it would be another one. */
+/** Each entry of these is parsed by itself: a flaw takes only its own entry away. */
+const SECTIONS_OF_MAPS: ReadonlySet<string> = new Set(['sources', 'templates'])
+
+/** A source or a template with an unresolved reference is dropped, because without its password it would be another one. */
 function withoutFaulty(
   settings: FileSettings['settings'],
   faults: readonly Flaw[],
 ): FileSettings['settings'] {
-  const { sources } = settings
-  const faulty = faults.filter(({ path }) => path[0] === 'sources').map(({ path }) => path[1])
-  if (faulty.length === 0 || typeof sources !== 'object' || sources === null) return settings
-  const whole = Object.entries(sources).filter(([name]) => !faulty.includes(name))
-  return { ...settings, sources: Object.fromEntries(whole) }
+  const whole: Record<string, unknown> = { ...settings }
+  for (const section of SECTIONS_OF_MAPS) {
+    const entries = settings[section]
+    const faulty = faults.filter(({ path }) => path[0] === section).map(({ path }) => path[1])
+    if (faulty.length === 0 || typeof entries !== 'object' || entries === null) continue
+    const kept = Object.entries(entries).filter(([name]) => !faulty.includes(name))
+    whole[section] = Object.fromEntries(kept)
+  }
+  return whole
 }
 
 function unknownVariables(env: SettingSources['env']): Problem[] {

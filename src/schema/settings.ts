@@ -16,6 +16,7 @@ import { splitList } from '../model/units.ts'
 import { acmeSchema } from './acme.ts'
 import { ADMIN_SHAPE } from './admin.ts'
 import { resolverSchema } from './resolver.ts'
+import { templatesSchema } from './templates.ts'
 import {
   ACCESS_FORMATS,
   ERROR_FORMS,
@@ -191,6 +192,7 @@ export const SETTINGS_SHAPE: Readonly<Record<SettingKey, z.ZodType>> = {
   acme: acmeSchema.optional(),
   statsd: statsdSchema.optional(),
   scaling: scalingSchema,
+  templates: templatesSchema,
 }
 
 function parseWorkers(value: unknown): Scalar<number | 'auto'> {

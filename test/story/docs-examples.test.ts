@@ -8,7 +8,7 @@ import { value } from '../support/message.ts'
 import { choosePort } from '../support/ports.ts'
 import { startProgram, type Program } from '../support/program.ts'
 import { startServing } from '../support/servers.ts'
-import { PATIENCE_MS } from '../support/until.ts'
+import { eventually, PATIENCE_MS } from '../support/until.ts'
 
 type Ask = (host: string, path: string) => Promise<ReceivedResponse>
 type Drive = (ask: Ask, program: Program) => Promise<void>
@@ -91,10 +91,14 @@ for (const [name, drive] of Object.entries(DRIVES)) {
 
 test('docs/api.md has every endpoint and every field of its responses', async (t) => {
   const [block = ''] = blocksOf(readPage('docs/migrating/haproxy.md'), 'yaml')
-  const breaker = `${block}  more: { route: Path("/more"), backend: api, breaker: { condition: NetworkErrorRatio() > 0.5 } }\n`
+  const breaker = `${block}  more: { route: Path("/more"), backend: api, breaker: { condition: NetworkErrorRatio() > 0.5 } }\ntemplates: { list: { template: '{{len backends}}', dest: list } }\n`
   const program = await serve(t, breaker)
   const page = readPage('docs/api.md')
 
+  await eventually(
+    async () => (await program.ask('/api/templates')).text.includes('"name"'),
+    'the template is rendered',
+  )
   const index = (await program.ask('/')).text
   // Those of vulcand have a row in common.
   const listed = [...index.matchAll(/^(\/\S+)/gm)].map(([, path = '']) => {
@@ -105,7 +109,10 @@ test('docs/api.md has every endpoint and every field of its responses', async (t
   const documented = rowsOf(sectionOf(page, '## Endpoints')).flatMap(([cell = '']) => pathsIn(cell))
 
   assert.deepEqual([...new Set(documented)].toSorted(), [...new Set(['/', ...listed])].toSorted())
-  for (const path of ['/readyz', '/api/table', '/api/servers', '/api/breakers', '/api/providers']) {
+  for (const path of [
+    ...['/readyz', '/api/table', '/api/servers', '/api/breakers', '/api/providers'],
+    '/api/templates',
+  ]) {
     const body = JSON.parse((await program.ask(path)).text) as object | readonly object[]
     const [first] = [body].flat()
     const fields = Object.keys(first ?? assert.fail(path))

@@ -46,6 +46,10 @@ test('a program in all its states answers as its description says', async (t) =>
         missing: { route: 'Host("b.test")', backend: 'none' },
       },
       sources: { store: { path: 'store.db' } },
+      templates: {
+        list: { template: '{{len backends}}', dest: 'list' },
+        lost: { template: '{{none}}', dest: 'lost' },
+      },
     },
     { folder },
   )

@@ -105,6 +105,12 @@ export async function renderAllMetrics(): Promise<ReadonlyMap<string, MetricForm
         ...{ acting: true, holder: null, problem: null },
         backends: [SCALED],
       },
+      templates: [
+        {
+          ...{ name: 'proxy', dest: '/etc/p', source: null, state: 'current', reason: null },
+          ...{ since: 1, renderedAt: 1, changedAt: 1, renders: 1, failures: 0, changes: 1 },
+        },
+      ],
     }),
     health,
     version: '1.2.3',

@@ -22,7 +22,7 @@ test('every middleware, balancer and source has one page with its options', () =
   const names = [
     ...[...MIDDLEWARES, ...SOURCE_KINDS].map(({ kind }) => kind),
     ...BALANCERS.map(({ name }) => name),
-    ...['settings', 'resolver', 'sources'],
+    ...['settings', 'resolver', 'sources', 'templates'],
   ]
   assert.deepEqual(
     names.filter((name) => found.filter((one) => one === name).length !== 1),

@@ -84,6 +84,7 @@ function createSite(seriesLimit = 2000): Site {
       certificates: [],
       scale: NO_SCALE,
       acme: { names: [], orders: [], storeError: null },
+      templates: [],
       listeners: [],
       eventLoopDelays: [],
     }),

@@ -43,6 +43,7 @@ const status: MetricsStatus = {
   certificates: [],
   acme: { names: [], orders: [], storeError: null },
   scale: NO_SCALE,
+  templates: [],
   listeners: [],
   eventLoopDelays: [{ thread: 'main', p99Ms: 12, maxMs: 34 }],
 }

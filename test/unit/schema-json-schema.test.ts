@@ -64,6 +64,7 @@ test('the schema knows every key that the parsers know, with a description', () 
       'acme',
       'statsd',
       'scaling',
+      'templates',
     ],
     ...['listeners', 'hosts', 'backends', 'frontends'],
   ])

@@ -64,6 +64,7 @@ test('has a default for everything', () => {
       acme: null,
       statsd: null,
       scaling: { lock: null, instance: null, dryRun: false },
+      templates: [],
     },
     problems: [],
     fatal: [],
@@ -91,6 +92,7 @@ test('takes every setting from the file, from the environment and from flags', (
     acme: null,
     statsd: null,
     scaling: { lock: null, instance: null, dryRun: false },
+    templates: [],
   }
   const file = `workers: 0
 admin: { address: ':9', anonymous: read, hosts: [Sluice.Monitoring, '*.internal', '**.svc', '[2001:db8:0::7]'] }

@@ -6,6 +6,7 @@ import { IMPORT, type ImportCommand } from '../import/words.ts'
 import { HEALTHCHECK, type HealthcheckCommand } from '../healthcheck-words.ts'
 import { DELETE, GET, PUT } from '../object-words.ts'
 import type { DeleteCommand, GetCommand, PutCommand } from '../objects.ts'
+import { RENDER, type RenderCommand } from '../render/words.ts'
 import { SERVE, type ServeCommand } from '../serve-words.ts'
 import type { CommandSpec, Group } from '../spec.ts'
 import { TOP, type TopCommand } from '../top/words.ts'
@@ -28,6 +29,7 @@ export type Parsed =
   | DrainCommand
   | TopCommand
   | UpgradeCommand
+  | RenderCommand
   | VctlCommand
   | SecretCommand
   | OwnCommand
@@ -47,6 +49,7 @@ export const COMMANDS: readonly Spec[] = [
   TOP,
   HEALTHCHECK,
   UPGRADE,
+  RENDER,
   BENCH,
   VERSION,
   HELP,

@@ -4,7 +4,7 @@
  * one delta. Each thread has its own queue, so that a slow thread does not delay others. A thread that attaches gets
  * everything as one delta with the current number. A large delta is sent in chunks, see delta-chunks.ts.
  */
-import type { Backend, Delta, Frontend, Listener } from '../../model/snapshot.ts'
+import type { Backend, Delta, Frontend, Listener, Snapshot } from '../../model/snapshot.ts'
 import type { AddedMemory, BoardSize, Scoreboard } from '../../scoreboard/scoreboard.ts'
 import { uniteChanged, type ChangedIds } from '../admission/tracked-map.ts'
 import { diffFromEmpty, diffSnapshots, EMPTY_DIFF } from './diff.ts'
@@ -86,6 +86,8 @@ export interface Publisher {
   faults(): readonly Unplaced[]
   /** Everything that was posted, with its slots. */
   placed(): PlacedObjects
+  /** The same objects without slots. The maps are live. */
+  published(): Snapshot
   listen(listener: PublisherListener): void
   stop(): void
 }
@@ -243,6 +245,7 @@ export function createPublisher(scoreboard: Scoreboard, options: PublisherOption
     threadProblems: () => [...new Set([...reported.values()].flat())],
     faults: () => [...unplaced.values()],
     placed: () => placement.list(current),
+    published: () => current,
     listen(listener) {
       listeners.push(listener)
     },

@@ -15,7 +15,9 @@ import { SCALE_FAMILIES } from './scale-families.ts'
 import { SOURCE_FAMILIES } from './source-families.ts'
 import { STREAM_FAMILIES } from './stream-families.ts'
 import type { ScaleReport } from '../reports/scale-report.ts'
+import { TEMPLATE_FAMILIES } from './template-families.ts'
 import type { SourceReport } from '../reports/source-report.ts'
+import type { TemplateReport } from '../reports/template-report.ts'
 
 /** The state of the control plane at a scrape. */
 export interface MetricsStatus {
@@ -46,6 +48,7 @@ export interface MetricsStatus {
   readonly certificates: readonly CertificateReport[]
   readonly acme: AcmeReport
   readonly scale: ScaleReport
+  readonly templates: readonly TemplateReport[]
 }
 
 /** Everything that one scrape reports, read at one time. */
@@ -293,6 +296,7 @@ export const FAMILIES: readonly Family[] = [
   ...SOURCE_FAMILIES,
   ...ACME_FAMILIES,
   ...SCALE_FAMILIES,
+  ...TEMPLATE_FAMILIES,
   ofListeners(
     'sluice_connections_not_kept_total',
     'counter',

@@ -1,0 +1,116 @@
+/** The keys of all templates, followed once for each source. A source that is away keeps what it said last. */
+import { followKeys, type Keys } from '../providers/keys/key-source.ts'
+import { isWithin, joinKey, rootsOf } from '../providers/keys/key-paths.ts'
+import type { KeySourceSpec, TemplateKeys } from '../model/template-settings.ts'
+import type { TemplateKeyTexts } from './make-text.ts'
+
+export interface KeyStores {
+  /** What a template reads, without its prefix; null: it has not been read yet. */
+  read(keys: TemplateKeys): TemplateKeyTexts | null
+  /** Why the source of these keys is away; null: it is not. */
+  lost(keys: TemplateKeys): string | null
+  start(): void
+  /** Resolves when nothing is followed any more. */
+  stop(): Promise<void>
+}
+
+interface Followed {
+  readonly keys: TemplateKeys['source']
+  readonly roots: readonly string[]
+  readonly byRoot: Map<string, Keys>
+  readonly lost: Map<string | null, string>
+}
+
+export interface KeyListener {
+  /** What these keys hold, or whether their source is away, has changed. */
+  readonly onChange: (isOf: (keys: TemplateKeys) => boolean) => void
+  /** Null: it can be read again. */
+  readonly onLost: (source: KeySourceSpec, reason: string | null) => void
+}
+
+export function createKeyStores(
+  all: readonly TemplateKeys[],
+  { onChange, onLost }: KeyListener,
+): KeyStores {
+  const ending = new AbortController()
+  const followed = new Map<string, Followed>()
+  for (const keys of all) {
+    const id = idOf(keys)
+    if (followed.has(id)) continue
+    const roots = rootsOf(all.filter((one) => idOf(one) === id).flatMap(({ read }) => read))
+    followed.set(id, { keys: keys.source, roots, byRoot: new Map(), lost: new Map() })
+  }
+  let under: Promise<unknown> = Promise.resolve()
+
+  function storeOf(keys: TemplateKeys): Followed {
+    const store = followed.get(idOf(keys))
+    if (store === undefined) throw new Error('these keys are not followed')
+    return store
+  }
+
+  function follow(id: string, { keys, roots, byRoot, lost }: Followed): Promise<void> {
+    const isOf =
+      (root: string | null) =>
+      (one: TemplateKeys): boolean =>
+        idOf(one) === id &&
+        (root === null || one.read.some((key) => isWithin(key, root) || isWithin(root, key)))
+    return followKeys(keys, roots, ending.signal, {
+      onKeys(root, found) {
+        byRoot.set(root, found)
+        const wasLost = lost.delete(root) || lost.delete(null)
+        if (wasLost && lost.size === 0) onLost(keys, null)
+        onChange(isOf(root))
+      },
+      onLost(reason, root) {
+        if (lost.get(root) === reason) return
+        if (lost.size === 0) onLost(keys, reason)
+        lost.set(root, reason)
+        onChange(isOf(root))
+      },
+    })
+  }
+
+  return {
+    read(keys) {
+      const { byRoot, roots } = storeOf(keys)
+      const texts = new Map<string, string>()
+      const faults = new Map<string, string>()
+      for (const path of keys.read) {
+        for (const root of roots) {
+          if (!isWithin(path, root) && !isWithin(root, path)) continue
+          const found = byRoot.get(root)
+          if (found === undefined) return null
+          for (const [key, value] of found) {
+            if (!isWithin(key, path)) continue
+            const shown = withoutPrefix(key, keys.prefix)
+            texts.set(shown, 'text' in value ? value.text : '')
+            if ('fault' in value) faults.set(shown, value.fault)
+          }
+        }
+      }
+      return { texts, faults }
+    },
+    lost(keys) {
+      const { lost } = storeOf(keys)
+      const [reason] = lost.values()
+      return reason ?? null
+    },
+    start() {
+      under = Promise.all([...followed].map(([id, one]) => follow(id, one)))
+      under.catch(() => {})
+    },
+    async stop() {
+      ending.abort()
+      await under
+    },
+  }
+}
+
+/** As confd: the prefix is cut off as text. */
+export function withoutPrefix(key: string, prefix: string): string {
+  return joinKey(key.startsWith(prefix) ? key.slice(prefix.length) : key) || '/'
+}
+
+function idOf({ source }: TemplateKeys): string {
+  return JSON.stringify(source)
+}

@@ -1,0 +1,82 @@
+/** Runs a command of the configuration by /bin/sh, in a process group of its own, for a limited time. */
+import { spawn } from 'node:child_process'
+import { escapeControls } from '../model/parsed.ts'
+
+export interface CommandOptions {
+  readonly timeoutMs: number
+  /** Ends the command at once. */
+  readonly signal: AbortSignal
+}
+
+/** What of its output is kept for the message: the end says most. */
+const MAX_OUTPUT = 4_096
+const MAX_SHOWN = 300
+const STUCK_MS = 2_000
+
+/**
+ * Resolves when the command has ended by itself; what it leaves running goes on.
+ *
+ * @throws {Error} it exits with another code than 0, cannot be started, or takes longer than its time, with the end of its output
+ */
+export function runCommand(command: string, { timeoutMs, signal }: CommandOptions): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (signal.aborted) return reject(new Error('was not run: the program ends'))
+    const child = spawn('/bin/sh', ['-c', command], {
+      detached: true,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    let output = ''
+    let ended: string | null = null
+
+    function kill(why: string): void {
+      ended ??= why
+      try {
+        if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL')
+      } catch {
+        // It has ended already.
+      }
+      // One that waits for a device may not end even so.
+      setTimeout(finish, STUCK_MS, why).unref()
+    }
+
+    const timer = setTimeout(kill, timeoutMs, `did not end within ${timeoutMs / 1000} s`)
+    const stop = (): void => kill('was ended with the program')
+    signal.addEventListener('abort', stop, { once: true })
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.setEncoding('utf8').on('data', (text: string) => {
+        output = (output + text).slice(-MAX_OUTPUT)
+      })
+      stream.on('error', () => {})
+    }
+
+    function finish(reason: string | null): void {
+      clearTimeout(timer)
+      signal.removeEventListener('abort', stop)
+      // A server that the command has started may hold these; it is read on, so that it does not end for it.
+      for (const stream of [child.stdout, child.stderr]) if ('unref' in stream) unref(stream)
+      if (reason === null) resolve()
+      else reject(new Error(`${reason}${shown(output)}`))
+    }
+
+    child.on('error', ({ message }) => finish(`cannot be started: ${message}`))
+    child.on('exit', (code, killedBy) => {
+      const how = killedBy === null ? `exited with ${code}` : `was ended by ${killedBy}`
+      // What it printed last may still be in the pipe.
+      setImmediate(() => finish(ended ?? (code === 0 ? null : how)))
+    })
+  })
+}
+
+function unref(stream: object): void {
+  ;(stream as { readonly unref: () => void }).unref()
+}
+
+/** In one line. */
+function shown(output: string): string {
+  const lines = output
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '')
+  const end = lines.slice(-3).join(' | ')
+  return end === '' ? '' : `: ${escapeControls(end.slice(-MAX_SHOWN))}`
+}
