@@ -19,7 +19,7 @@ import {
   type CertificateSource,
 } from './certificate-source.ts'
 import { createDnsRecords } from './dns/records.ts'
-import { openLater } from './lazy-keys.ts'
+import { openLater } from '../providers/registry/lazy-keys.ts'
 import { followNames, type PublishedChanges, type WantedNames } from './names/wanted-names.ts'
 import { refuseName } from './names/signable.ts'
 import { createChallengeBoard } from './orders/challenge-board.ts'

@@ -154,6 +154,9 @@ const PATH_PARAMETERS: Readonly<
   hostname: ['the name of the host', text],
   backendId: ['the id of the backend', text],
   frontend: ['the id of the frontend', text],
+  autoscaler: ['any name', text],
+  service: ['the id of the backend, or the service that it runs', text],
+  direction: ['which way', oneOf('up', 'down')],
 }
 
 function withParameters(path: string): Record<string, unknown> {

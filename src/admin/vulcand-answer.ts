@@ -15,9 +15,9 @@ export function messageAnswer(status: number, message: string): Answer {
   return answerOf(status, { message })
 }
 
-/** Whether a path is vulcand's, also one that it does not have. */
+/** Whether a path is vulcand's, also one that it does not have. Those of orbiter are not. */
 export function isVulcandPath(path: string): boolean {
-  return /^\/v[12]\//.test(path)
+  return /^\/v[12]\/(?!orbiter\/)/.test(path)
 }
 
 /** What was refused before a handler ran: vulcand knows no 405. */

@@ -9,9 +9,9 @@ import type { Flaw } from '../model/parsed.ts'
 import type { Settings, SourceSpec } from '../model/settings.ts'
 import { sourceKindOf } from '../providers/catalog/sources.ts'
 import { embedded } from '../providers/embedded/source.ts'
-import type { KeyStore } from '../providers/store.ts'
 import type { Acme, AcmeOptions } from '../acme/acme.ts'
 import type { Ask } from '../acme/ask.ts'
+import { openKeysBelow } from './keys-below.ts'
 
 type Joined = Omit<AcmeOptions, 'settings' | 'openKeys'> & {
   /** The data folder is this program's. */
@@ -103,36 +103,6 @@ function defaultStore(place: Parameters<typeof embedded.parse>[2]): SourceSpec {
   const parsed = embedded.parse('store', {}, place)
   if (parsed.ok) return parsed.value
   throw new Error(parsed.problems.map(({ message }) => message).join('; '))
-}
-
-/** A registry with a prefix is opened with a longer one, so that a list is of these keys alone. */
-async function openKeysBelow(spec: SourceSpec, folder: string): Promise<KeyStore> {
-  const { keys } = sourceKindOf(spec)
-  if (keys === null) throw new Error(`source "${spec.name}" cannot be written to`)
-  if ('prefix' in spec && typeof spec.prefix === 'string') {
-    const below: SourceSpec & { readonly prefix: string } = {
-      ...spec,
-      prefix: `${spec.prefix}/${folder}`,
-    }
-    return keys.open(below)
-  }
-  const all = await keys.open(spec)
-  const start = `${folder}/`
-  return {
-    get: async (path) => {
-      const key = await all.get(start + path)
-      return key === null ? null : { ...key, path }
-    },
-    list: async (below = '') => {
-      const found = await all.list(start + below)
-      return found.flatMap((key) =>
-        key.path.startsWith(start) ? [{ ...key, path: key.path.slice(start.length) }] : [],
-      )
-    },
-    put: (path, text, options) => all.put(start + path, text, options),
-    delete: (path, options) => all.delete(start + path, options),
-    close: () => all.close(),
-  }
 }
 
 function withRoots(acme: AcmeSettings, config: string): AcmeSettings {

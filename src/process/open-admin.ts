@@ -8,6 +8,9 @@ import { vulcandEndpoints } from '../admin/vulcand/endpoints.ts'
 import { topEndpoints } from '../admin/vulcand/top.ts'
 import { processEndpoint } from '../admin/process.ts'
 import { templateEndpoints } from '../admin/templates.ts'
+import { alertmanagerEndpoint } from '../admin/scaling/alertmanager.ts'
+import { orbiterEndpoints } from '../admin/scaling/orbiter.ts'
+import { scaleRequestEndpoint } from '../admin/scaling/requests.ts'
 import type { UpgradeStatus } from '../observe/reports/process-report.ts'
 import { createObjectService } from '../admin/objects/object-service.ts'
 import { type Admin, createAdmin } from '../admin/server.ts'
@@ -48,7 +51,7 @@ export interface AdminParts {
   readonly control: Control
   /** Null: no certificates are ordered. */
   readonly acme: Pick<Acme, 'report'> | null
-  readonly scaler: Pick<Scaler, 'report'>
+  readonly scaler: Pick<Scaler, 'report' | 'request' | 'specOf' | 'backends'>
   readonly threads: Threads
   readonly templates: Pick<RunningTemplates, 'reports' | 'table'>
   readonly resolver: Pick<Resolver, 'counts'>
@@ -152,6 +155,9 @@ export async function openAdmin(
     endpoints: [
       ...objectEndpoints(objects),
       ...drainEndpoints(objects),
+      scaleRequestEndpoint(scaler),
+      alertmanagerEndpoint(scaler),
+      ...orbiterEndpoints(scaler),
       events.endpoint,
       processEndpoint(() => ({
         pid: process.pid,

@@ -10,9 +10,9 @@ import type { OnFault } from '../observe/fault.ts'
 import type { Log } from '../observe/log.ts'
 import type { SourceReport } from '../observe/reports/source-report.ts'
 import { openActuator } from '../scaling/actuators/catalog.ts'
-import { ALONE } from '../scaling/acting-lock.ts'
-import { NO_EXCHANGE } from '../scaling/measure-exchange.ts'
+import { createPrometheusInputs } from '../scaling/prometheus-input.ts'
 import { createScaler, type Scaler, type ScalerOptions } from '../scaling/scaler.ts'
+import { openScalingRegistry } from './scaling-registry.ts'
 
 export interface ScalingParts extends Pick<ScalerOptions, 'scoreboard' | 'publisher'> {
   readonly config: string
@@ -27,14 +27,16 @@ export interface ScalingParts extends Pick<ScalerOptions, 'scoreboard' | 'publis
 
 export function openScaling(parts: ScalingParts): Scaler {
   const { config, settings, scoreboard, publisher, events, onFault, log } = parts
-  return createScaler({
+  const wake = (backend: string): void => scaler.wake(backend)
+  const registry = openScalingRegistry(config, settings, log, wake)
+  const { lock, exchange } = registry
+  const scaler = createScaler({
     ...{ scoreboard, publisher, log, onFault },
     open: (spec, { id: backend, ready }) => {
       const sources = settings.sources.map((one) => withFiles(one, config))
       return openActuator(spec, { ...{ backend, ready, sources, config, log } })
     },
-    lock: ALONE,
-    exchange: NO_EXCHANGE,
+    ...{ lock, exchange },
     dryRun: settings.scaling.dryRun,
     doubtOf: (backend) => doubtOf(backend, parts),
     onDecision: ({ backend, at: _at, inputs: _inputs, ...decision }) =>
@@ -43,6 +45,28 @@ export function openScaling(parts: ScalingParts): Scaler {
     date: Date.now,
     random: Math.random,
   })
+  const prometheus = createPrometheusInputs({
+    ...{ ...scaler, log },
+    isActing: lock.isActing,
+    async open(origin, headers) {
+      const { createHttpClient } = await import('../providers/http-client/http-client.ts')
+      return createHttpClient({ what: 'Prometheus', origin, headers, connections: 1 })
+    },
+    now: () => performance.now(),
+  })
+
+  return {
+    ...scaler,
+    start() {
+      registry.begin()
+      scaler.start()
+      prometheus.start()
+    },
+    async stop() {
+      await Promise.all([prometheus.stop(), scaler.stop()])
+      await registry.close()
+    },
+  }
 }
 
 const LOCAL: ReadonlySet<string> = new Set(['file', 'directory'])

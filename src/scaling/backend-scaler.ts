@@ -29,7 +29,7 @@ export interface ScalerContext extends ActuatorWorld {
   readonly open: (spec: ActuatorSpec, backend: ScaledBackend) => Promise<Actuator>
   /** ms since the epoch, for people. */
   readonly date: () => number
-  readonly lock: Pick<ActingLock, 'isActing'>
+  readonly lock: Pick<ActingLock, 'isActing' | 'holder' | 'problem'>
   readonly exchange: MeasureExchange
   /** Decisions of all backends change nothing. */
   readonly dryRun: boolean
@@ -301,7 +301,13 @@ export class BackendScaler {
   }
 
   #waits(): string | null {
-    if (!this.#context.lock.isActing()) return 'another instance acts, or none can'
+    const { lock } = this.#context
+    if (!lock.isActing()) {
+      const holder = lock.holder()
+      return holder === null
+        ? (lock.problem() ?? 'no instance acts yet')
+        : `another instance acts, and is told: ${holder}`
+    }
     return this.#isDry() ? 'dry run' : this.#problem
   }
 

@@ -44,6 +44,7 @@ export interface Scaler {
 const MAX_BACKENDS = 500
 const SAMPLE_MS = 200
 const TICK_MS = 2_000
+const LEAST_TICK_MS = 200
 
 export function createScaler(options: ScalerOptions): Scaler {
   const { scoreboard, publisher, lock, exchange, now, log, onFault } = options
@@ -151,7 +152,12 @@ export function createScaler(options: ScalerOptions): Scaler {
       timer ??= setInterval(sample, SAMPLE_MS).unref()
     },
     sample,
-    wake: (backend) => scalers.get(backend)?.wake(),
+    wake(backend) {
+      scalers.get(backend)?.wake()
+      // The instance that acts is told at once.
+      const at = now()
+      if (!lock.isActing() && at - tickedAt >= LEAST_TICK_MS) tick(at)
+    },
     request(request) {
       const { backend } = request
       const scaler = scalers.get(backend)

@@ -1,5 +1,5 @@
 /** A registry that is opened with its first use, and again after it could not be opened. */
-import type { KeyStore } from '../providers/store.ts'
+import type { KeyStore } from '../store.ts'
 
 export function openLater(open: () => Promise<KeyStore>): KeyStore {
   let opening: Promise<KeyStore> | null = null
