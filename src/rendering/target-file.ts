@@ -86,9 +86,10 @@ export async function replace(
   mode: number,
   staged: string,
   content: Buffer,
+  renameFile: (from: string, to: string) => Promise<void> = rename,
 ): Promise<'renamed' | 'written'> {
   try {
-    await rename(staged, path)
+    await renameFile(staged, path)
     return 'renamed'
   } catch (cause) {
     if (codeOf(cause) !== 'EBUSY')

@@ -15,6 +15,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { applyText, type Applied, type ApplySettings } from '../../src/rendering/apply.ts'
 import { runCommand } from '../../src/rendering/run-command.ts'
+import { discard, replace, stage } from '../../src/rendering/target-file.ts'
 import { makeFolder } from '../support/program.ts'
 import { eventually } from '../support/until.ts'
 
@@ -175,6 +176,27 @@ test('a symbolic link is replaced by a file, and what it leads to stays', async 
   assert.deepEqual(applied, { kind: 'changed', what: ['it is a symbolic link'], staged: null })
   assert.ok(lstatSync(dest).isFile())
   assert.equal(readFileSync(other, 'utf8'), 'same')
+})
+
+test('a target that is mounted by itself is written in place', async (t) => {
+  const folder = makeFolder(t)
+  const path = join(folder, 'a.conf')
+  writeFileSync(path, 'a longer text than the next one')
+  const { ino } = statSync(path)
+  const form = { path, mode: 0o640, uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 }
+  const content = Buffer.from('next')
+  const staged = await stage(form, 0o640, content)
+  const busy = (): Promise<void> => {
+    return Promise.reject(Object.assign(new Error('busy'), { code: 'EBUSY' }))
+  }
+
+  const how = await replace(form, 0o640, staged, content, busy)
+  await discard(staged)
+
+  assert.equal(how, 'written')
+  assert.equal(readFileSync(path, 'utf8'), 'next')
+  assert.deepEqual([statSync(path).ino, statSync(path).mode & 0o777], [ino, 0o640])
+  assert.deepEqual(readdirSync(folder), ['a.conf'])
 })
 
 test('a command that hangs is ended with all that it has started', async (t) => {
