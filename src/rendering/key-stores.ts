@@ -1,6 +1,6 @@
 /** The keys of all templates, followed once for each source. A source that is away keeps what it said last. */
 import { followKeys, type Keys } from '../providers/keys/key-source.ts'
-import { isWithin, joinKey, rootsOf } from '../providers/keys/key-paths.ts'
+import { isBelowAny, isWithin, joinKey, rootsOf } from '../providers/keys/key-paths.ts'
 import type { KeySourceSpec, TemplateKeys } from '../model/template-settings.ts'
 import type { TemplateKeyTexts } from './make-text.ts'
 
@@ -52,8 +52,7 @@ export function createKeyStores(
     const isOf =
       (root: string | null) =>
       (one: TemplateKeys): boolean =>
-        idOf(one) === id &&
-        (root === null || one.read.some((key) => isWithin(key, root) || isWithin(root, key)))
+        idOf(one) === id && (root === null || reads(one, root))
     return followKeys(keys, roots, ending.signal, {
       onKeys(root, found) {
         byRoot.set(root, found)
@@ -75,17 +74,16 @@ export function createKeyStores(
       const { byRoot, roots } = storeOf(keys)
       const texts = new Map<string, string>()
       const faults = new Map<string, string>()
-      for (const path of keys.read) {
-        for (const root of roots) {
-          if (!isWithin(path, root) && !isWithin(root, path)) continue
-          const found = byRoot.get(root)
-          if (found === undefined) return null
-          for (const [key, value] of found) {
-            if (!isWithin(key, path)) continue
-            const shown = withoutPrefix(key, keys.prefix)
-            texts.set(shown, 'text' in value ? value.text : '')
-            if ('fault' in value) faults.set(shown, value.fault)
-          }
+      const wanted = new Set(keys.read)
+      for (const root of roots) {
+        if (!reads(keys, root)) continue
+        const found = byRoot.get(root)
+        if (found === undefined) return null
+        for (const [key, value] of found) {
+          if (!isBelowAny(key, wanted)) continue
+          const shown = withoutPrefix(key, keys.prefix)
+          texts.set(shown, 'text' in value ? value.text : '')
+          if ('fault' in value) faults.set(shown, value.fault)
         }
       }
       return { texts, faults }
@@ -104,6 +102,10 @@ export function createKeyStores(
       await under
     },
   }
+}
+
+function reads({ read }: TemplateKeys, root: string): boolean {
+  return read.some((key) => isWithin(key, root) || isWithin(root, key))
 }
 
 /** As confd: the prefix is cut off as text. */

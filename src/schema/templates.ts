@@ -16,7 +16,8 @@ import {
   type Scalar,
 } from '../model/parsed.ts'
 import type { KeySourceSpec, TemplateKeys, TemplateSettings } from '../model/template-settings.ts'
-import { duration, flag, orForever, scalar, strict, text, texts, whole } from '../options/fields.ts'
+import { duration, flag, scalar, strict, text, texts, whole } from '../options/fields.ts'
+import { DAY_MS, parseDuration } from '../model/units.ts'
 import { parseWith } from '../options/parse.ts'
 import { toVariableKey } from '../providers/keys/environment.ts'
 import { joinKey } from '../providers/keys/key-paths.ts'
@@ -63,10 +64,11 @@ const shape = {
     60_000,
   ),
   minInterval: duration('Between two renderings.', '1s', 0, HOUR_MS),
-  interval: orForever(
-    'The template is rendered after this time also without a change: 10m, or forever.',
-    '10m',
-  ),
+  interval: scalar<number | null>(parseInterval, {
+    type: ['string', 'integer'],
+    description:
+      'The template is rendered after this time also without a change: 1s to 24h, or forever: not at all.',
+  }).prefault('10m'),
   keepStage: flag('The staged file is kept beside the file.', false),
   noop: flag('The file is left as it is; what would change is logged.', false),
   syncOnly: flag('check and reload are not run.', false),
@@ -202,6 +204,10 @@ export function toKeys(
   const whole = names.map((name) => joinKey(prefix, name))
   const read = source.kind === 'environment' ? whole.map(toVariableKey) : whole
   return { source, prefix, read: [...new Set(read)] }
+}
+
+function parseInterval(value: unknown): Scalar<number | null> {
+  return value === 'forever' ? good(null) : parseDuration(value, 1000, DAY_MS)
 }
 
 /** A key or the beginning of one, as confd joins them. */

@@ -165,6 +165,26 @@ test('a target that cannot be written is said, and left as it is', async (t) => 
   assert.deepEqual(readdirSync(folder), ['a.conf'])
 })
 
+test('the owner is set where this user may set it, and is an error elsewhere', async (t) => {
+  const folder = makeFolder(t)
+  const dest = join(folder, 'a.conf')
+  const [uid, gid] = [process.geteuid?.() ?? 0, process.getegid?.() ?? 0]
+
+  const own = await apply(dest, 'x', { uid, gid })
+  const given = await failureOf(apply(dest, 'x', { uid: 12_345, gid: 12_345 }))
+
+  assert.equal(own.kind, 'changed')
+  const { uid: owner, gid: group } = statSync(dest)
+  if (uid === 0) {
+    assert.match(given, /"changed".*uid 0 instead of 12345/)
+    assert.deepEqual([owner, group], [12_345, 12_345])
+  } else {
+    assert.match(given, /cannot make 12345:12345 the owner of .*only root may give files away/)
+    assert.deepEqual([owner, group], [uid, gid])
+  }
+  assert.deepEqual(readdirSync(folder), ['a.conf'])
+})
+
 test('a symbolic link is replaced by a file, and what it leads to stays', async (t) => {
   const folder = makeFolder(t)
   const [dest, other] = [join(folder, 'link.conf'), join(folder, 'other')]

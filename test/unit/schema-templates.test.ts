@@ -98,6 +98,7 @@ test('what is wrong with a template is said, and the others are rendered', () =>
     ],
     ['{src: a, dest: a, timeout: 0}', null],
     ['{src: a, dest: a, uid: -1}', null],
+    ['{src: a, dest: a, interval: 0}', null],
   ] as const) {
     const { settings, problems } = resolve(`templates: {x: ${form}, good: {src: a, dest: b}}`)
     const messages = problems.map((problem) => problem.message)

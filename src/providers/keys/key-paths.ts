@@ -14,12 +14,19 @@ export function isWithin(key: string, root: string): boolean {
   return root === '' || key === root || key.startsWith(`${root}/`)
 }
 
+/** Whether the key, or one that it is below, is among them. */
+export function isBelowAny(key: string, roots: ReadonlySet<string>): boolean {
+  for (let at = key; at !== ''; at = at.slice(0, at.lastIndexOf('/'))) {
+    if (roots.has(at)) return true
+  }
+  return roots.has('')
+}
+
 /** The paths to read for these keys: none within another, and not many. */
 export function rootsOf(keys: Iterable<string>): readonly string[] {
-  const roots: string[] = []
-  for (const key of [...new Set(keys)].sort()) {
-    if (!roots.some((root) => isWithin(key, root))) roots.push(key)
-  }
+  const all = new Set(keys)
+  const parentOf = (key: string): string => key.slice(0, key.lastIndexOf('/'))
+  const roots = [...all].filter((key) => key === '' || !isBelowAny(parentOf(key), all)).sort()
   return roots.length > MAX_ROOTS ? [ancestorOf(roots)] : roots
 }
 

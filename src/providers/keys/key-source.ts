@@ -23,7 +23,7 @@ export type KeyText = { readonly text: string } | { readonly fault: string }
 export type Keys = ReadonlyMap<string, KeyText>
 
 export interface KeyListener {
-  /** All keys at or below the root. The map is the caller's. */
+  /** All keys at or below the root. The map is live: it changes with the next call, and no sooner. */
   readonly onKeys: (root: string, keys: Keys) => void
   /** The source is away; what it said last stays. `root`: null for all of them. */
   readonly onLost: (reason: string, root: string | null) => void
@@ -81,7 +81,7 @@ async function followRoot(
         const text = typeof value === 'string' ? { text: value } : { fault: fault ?? 'has no text' }
         keys.set(joinKey(root, id), text)
       }
-      onKeys(root, new Map(keys))
+      onKeys(root, keys)
     },
     onLost: ({ message }) => onLost(message, root),
   })
