@@ -1,9 +1,10 @@
 /**
  * The tables of options in docs/, made of the schemas that parse them. A page has a table between `<!-- options:NAME -->` and
  * `<!-- /options -->`, where NAME is a kind of middleware, a balancer, a kind of source,
- * `sources` for the options of every source, `settings`, `resolver`, `templates`, `scale` or `actuator`.
+ * `sources` for the options of every source, `settings`, `resolver`, `templates`, `scale` or `actuator`, or one of an agent.
  */
 import * as z from 'zod'
+import { AGENT_TABLES } from '../src/agent/config/own-file.ts'
 import { DURATION_FORMS } from '../src/options/fields.ts'
 import * as vocabulary from '../src/options/vocabulary.ts'
 import { actuator } from '../src/schema/actuator.ts'
@@ -55,6 +56,7 @@ export function optionsTables(): ReadonlyMap<string, string> {
     ['actuator', toTable(rowsOf('actuator.', toOption(actuator)))],
     ['templates', toTable(rowsOf('', toOption(templateForm)))],
     ['resolver', toTable(rowsOf('resolver.', toOption(SETTINGS_SHAPE.resolver)))],
+    ...AGENT_TABLES.map(([name, schema]) => [name, toTable(rowsOf('', toOption(schema)))] as const),
   ])
 }
 

@@ -33,7 +33,7 @@ const LADDERS: ReadonlyMap<string, readonly string[]> = new Map([
   ['rendering', ['confd']],
   ['acme', ['protocol', 'storage', 'names', 'orders', 'dns']],
   ['cli', ['bench', 'from', 'import', 'vulcand', 'drain', 'top', 'render', 'vctl', 'line']],
-  ['agent', ['registrar', 'containers']],
+  ['agent', ['registrar', 'containers', 'spec', 'checks', 'config', 'watch']],
   ['control', ['sources', 'admission', 'writing', 'review', 'publication']],
   [
     'providers',

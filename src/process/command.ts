@@ -27,6 +27,10 @@ export async function runCommand(argv: readonly string[]): Promise<number> {
         complain,
       })
     }
+    case 'agent': {
+      const { runAgent } = await import('./agent.ts')
+      return runAgent(command, { env: process.env, version: versionNumber(), print, complain })
+    }
     case 'check-from': {
       const { checkFrom } = await import('../cli/from/check-from.ts')
       const { openFrom } = await import('./check-from.ts')

@@ -17,7 +17,7 @@ import { type Scalar, bad, good, quote } from '../model/parsed.ts'
 import { refuseRequestHeader } from '../options/header-fields.ts'
 import type { HealthCheck } from '../model/snapshot.ts'
 
-type Statuses = readonly (readonly [from: number, to: number])[]
+export type Statuses = readonly (readonly [from: number, to: number])[]
 
 const MAX_FIELDS = 20
 const MAX_VALUE = 4096
@@ -28,7 +28,7 @@ const SHORTEST_INTERVAL_MS = 10
 const NORMAL_TIMEOUT_MS = 2_000
 const HTTP_KEYS = ['path', 'method', 'host', 'headers', 'status', 'body'] as const
 
-const path = scalar(
+export const path: z.ZodType<string> = scalar(
   (value) =>
     typeof value === 'string' && /^\/[!"$-~]{0,2047}$/.test(value)
       ? good(value)
@@ -36,7 +36,7 @@ const path = scalar(
   { type: 'string', pattern: '^/', description: 'The path to request; / by default.' },
 )
 
-const host = scalar(
+export const host: z.ZodType<string> = scalar(
   (value) =>
     typeof value === 'string' && /^[A-Za-z0-9._\-:[\]]{1,255}$/.test(value)
       ? good(value)
@@ -44,14 +44,14 @@ const host = scalar(
   { type: 'string', description: "The Host to send; the server's own by default." },
 )
 
-const headers = scalar(parseFields, {
+export const headers: z.ZodType<Readonly<Record<string, string>>> = scalar(parseFields, {
   type: 'object',
   maxProperties: MAX_FIELDS,
   additionalProperties: { type: 'string' },
   description: 'Headers of the probe.',
 })
 
-const status = scalar(parseStatuses, {
+export const status: z.ZodType<Statuses> = scalar(parseStatuses, {
   description: 'Healthy statuses: 200, "200-399", or a list of these. 200-399 by default.',
   anyOf: [
     { type: ['integer', 'string'] },
@@ -59,7 +59,7 @@ const status = scalar(parseStatuses, {
   ],
 })
 
-const body = scalar(parsePattern, {
+export const body: z.ZodType<string> = scalar(parsePattern, {
   type: 'string',
   maxLength: MAX_PATTERN,
   description: 'A regular expression of RE2 that the body has to match.',

@@ -6,10 +6,15 @@ import { hostSchema } from './host-certificate.ts'
 import { listenerSchema } from './listener.ts'
 import { SETTINGS_SHAPE } from './settings.ts'
 
-/** The text of config/schema.json. Draft 7 has the best support in language servers for YAML and JSON. */
+/** The text of config/schema.json. */
 export function jsonSchemaText(): string {
+  return schemaText(document())
+}
+
+/** The JSON Schema of a file. Draft 7 has the best support in language servers for YAML and JSON. */
+export function schemaText(file: z.ZodType): string {
   const schema = {
-    ...z.toJSONSchema(document(), { target: 'draft-7', io: 'input', reused: 'inline' }),
+    ...z.toJSONSchema(file, { target: 'draft-7', io: 'input', reused: 'inline' }),
     patternProperties: { '^x-': { description: 'Not read: a place for anchors.' } },
   }
   return `${JSON.stringify(schema, withoutNull, 2)}\n`

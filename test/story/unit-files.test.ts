@@ -19,19 +19,23 @@ const KILL = 'kill --kill-whom=main --signal=USR1 sluice.service'
 
 const runFile = promisify(execFile)
 
-test('systemd takes the unit without a warning, and finds little that it exposes', async (t) => {
-  const unit = join(makeFolder(t), 'sluice.service')
-  const text = readFileSync(join(CONFIG, 'systemd/sluice.service'), 'utf8')
-  assert.match(text, /^ExecStart=\/opt\/sluice\/sluice serve /m)
-  writeFileSync(unit, text.replaceAll('/opt/sluice/sluice', LAUNCHER))
+const UNITS = { 'sluice.service': 'serve', 'sluice-agent.service': 'agent' }
 
-  const verified = await runFile('systemd-analyze', ['verify', '--man=no', unit])
-  const security = await runFile('systemd-analyze', ['security', '--offline=true', unit])
+for (const [name, command] of Object.entries(UNITS)) {
+  test(`systemd takes ${name} without a warning, and finds little that it exposes`, async (t) => {
+    const unit = join(makeFolder(t), name)
+    const text = readFileSync(join(CONFIG, 'systemd', name), 'utf8')
+    assert.match(text, new RegExp(`^ExecStart=/opt/sluice/sluice ${command} `, 'm'))
+    writeFileSync(unit, text.replaceAll('/opt/sluice/sluice', LAUNCHER))
 
-  assert.deepEqual([verified.stdout, verified.stderr], ['', ''])
-  const exposure = Number(/exposure level for sluice\.service: ([\d.]+)/.exec(security.stdout)?.[1])
-  assert.ok(exposure < 2.5, `exposure ${exposure}`)
-})
+    const verified = await runFile('systemd-analyze', ['verify', '--man=no', unit])
+    const security = await runFile('systemd-analyze', ['security', '--offline=true', unit])
+
+    assert.deepEqual([verified.stdout, verified.stderr], ['', ''])
+    const exposure = Number(/exposure level for \S+: ([\d.]+)/.exec(security.stdout)?.[1])
+    assert.ok(exposure < 2.5, `exposure ${exposure}`)
+  })
+}
 
 test('logrotate turns the log over: no line is lost, and new ones go to a new file', async (t) => {
   const folder = makeFolder(t)

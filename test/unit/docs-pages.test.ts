@@ -28,10 +28,13 @@ const SECTION = {
   frontend: 'frontends',
 } as const
 
+const AGENT_PAGE = 'docs/agent.md'
+
 for (const page of listPages()) {
   const text = readPage(page)
 
-  for (const [at, block] of blocksOf(text, 'yaml').entries()) {
+  // Files of an agent are on a page of their own, see docs-agent.test.ts.
+  for (const [at, block] of page === AGENT_PAGE ? [] : blocksOf(text, 'yaml').entries()) {
     test(`${page}: block ${at + 1} is admitted as it stands there`, (t) => {
       const references = { env: {}, readFile: readPem(t) }
       const parsed = parseDocument(block, 'block.yaml', references)
@@ -109,7 +112,7 @@ test('every page of a folder is on the index of that folder', () => {
 
 const FORM = ['Options', 'Behaviour', 'Errors', 'Metrics', 'See also']
 const OF_ONE_FORM =
-  /^docs\/(?:middlewares|balancing|resilience|sources|servers)\/(?!README)[\w-]+\.md$|^docs\/(?:tls|listeners|forwarding)\.md$/
+  /^docs\/(?:middlewares|balancing|resilience|sources|servers)\/(?!README)[\w-]+\.md$|^docs\/(?:tls|listeners|forwarding|agent)\.md$/
 
 test('pages about one thing have one form: a sentence, an example, options, behaviour, errors, metrics, see also', () => {
   for (const page of listPages().filter((one) => OF_ONE_FORM.test(one))) {

@@ -1,4 +1,5 @@
 /** Every command of the command line. */
+import { AGENT, type AgentCommand } from '../agent-words.ts'
 import { BENCH, type BenchCommand } from '../bench/words.ts'
 import { CHECK, type CheckCommand } from '../check-words.ts'
 import { DRAIN, type DrainCommand, UNDRAIN } from '../drain/words.ts'
@@ -30,6 +31,7 @@ export type Parsed =
   | TopCommand
   | UpgradeCommand
   | RenderCommand
+  | AgentCommand
   | VctlCommand
   | SecretCommand
   | OwnCommand
@@ -50,6 +52,7 @@ export const COMMANDS: readonly Spec[] = [
   HEALTHCHECK,
   UPGRADE,
   RENDER,
+  AGENT,
   BENCH,
   VERSION,
   HELP,

@@ -1,0 +1,36 @@
+/** The page of an agent's state: JSON at /, readiness at /ready, metrics at /metrics. */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { listenAt, type Listening } from '../admin/listening.ts'
+import { isReady, metricsText, type StatusReport } from '../agent/status.ts'
+import type { Address } from '../model/snapshot.ts'
+
+/** Rejects with the reason if it cannot listen. */
+export function serveAgentStatus(address: Address, report: () => StatusReport): Promise<Listening> {
+  return listenAt(address, null, (request, response) => answer(request, response, report()))
+}
+
+function answer(request: IncomingMessage, response: ServerResponse, report: StatusReport): void {
+  const send = (code: number, type: string, text: string): void => {
+    response.writeHead(code, { 'Content-Type': type, 'Cache-Control': 'no-store' })
+    response.end(request.method === 'HEAD' ? undefined : text)
+  }
+  if (request.method !== 'GET' && request.method !== 'HEAD') {
+    send(405, 'text/plain', 'GET and HEAD only\n')
+    return
+  }
+  switch (request.url?.replace(/\?.*$/s, '')) {
+    case '/':
+      send(200, 'application/json', `${JSON.stringify(report, null, 2)}\n`)
+      break
+    case '/metrics':
+      send(200, 'text/plain; version=0.0.4', metricsText(report))
+      break
+    case '/ready': {
+      const ready = isReady(report)
+      send(ready ? 200 : 503, 'text/plain', ready ? 'ready\n' : 'not ready\n')
+      break
+    }
+    default:
+      send(404, 'text/plain', 'there are /, /ready and /metrics\n')
+  }
+}
