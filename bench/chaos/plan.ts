@@ -7,6 +7,8 @@ export interface Plan {
   /** Of the faults that a pool is only to live with. */
   readonly shortFaultMs: number
   readonly afterMs: number
+  /** Of the agent: how long its registry is away. */
+  readonly registryAwayMs: number
   /** Of the breaker: before it trips, while it is tripped, and while it recovers. */
   readonly breakerMs: { readonly good: number; readonly tripped: number; readonly recovery: number }
   /** Of one attack of many; those that a limit of time ends may take longer. */
@@ -27,6 +29,7 @@ export const FULL: Plan = {
   faultMs: 9_000,
   shortFaultMs: 5_000,
   afterMs: 3_000,
+  registryAwayMs: 60_000,
   breakerMs: { good: 2_500, tripped: 2_000, recovery: 4_000 },
   attackMs: 10_000,
   rateSeconds: 10,
@@ -43,6 +46,7 @@ export const QUICK: Plan = {
   faultMs: 4_000,
   shortFaultMs: 2_000,
   afterMs: 2_000,
+  registryAwayMs: 8_000,
   breakerMs: { good: 1_000, tripped: 1_000, recovery: 2_000 },
   attackMs: 3_000,
   rateSeconds: 4,

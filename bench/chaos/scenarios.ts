@@ -1,4 +1,5 @@
 /** All scenarios by name, in the order in which they run: each gives what it found and what to say of it. */
+import { type AgentRegistry, judgeAgent, runAgent } from './agent.ts'
 import type { Lab } from './arena.ts'
 import { judgeBreaker, runBreaker } from './breaker.ts'
 import type { Check } from './check.ts'
@@ -40,6 +41,10 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   keys: scenario(runKeys, judgeKeys),
   'tcp-kill': scenario(runTcpKill, judgeTcpKill),
   upgrade: scenario(runUpgrade, judgeUpgrade),
+  agent: ofAgent('etcd'),
+  'agent-redis': ofAgent('redis'),
+  'agent-zookeeper': ofAgent('zookeeper'),
+  'agent-consul': ofAgent('consul'),
   'http2-attacks': scenario(runAttacks, judgeAttacks),
   // Keeps the bench on one core from there on.
   cost: scenario(runCost, judgeCost),
@@ -65,12 +70,20 @@ export const TITLES: Readonly<Record<keyof typeof SCENARIOS, string>> = {
   keys: 'a flood of keys stays in its memory',
   'tcp-kill': 'one of three servers of 10,000 TCP connections is killed',
   upgrade: 'five live upgrades in a row',
+  agent: 'the agent is killed and stopped, and its registry is away and wiped: etcd',
+  'agent-redis': 'the same with Redis',
+  'agent-zookeeper': 'the same with ZooKeeper',
+  'agent-consul': 'the same with Consul',
   'http2-attacks': 'attacks on HTTP/2 beside good clients',
   cost: 'CPU time of the health monitor',
 }
 
 function ofFault(fault: FaultName): Scenario {
   return scenario((lab) => runFault(lab, fault), judgeFault)
+}
+
+function ofAgent(kind: AgentRegistry): Scenario {
+  return scenario((lab) => runAgent(lab, kind), judgeAgent)
 }
 
 function scenario<T extends object>(
