@@ -48,7 +48,10 @@ test('npx serves, checks and asks for health from a package that npm has install
   assert.deepEqual([response.status, await response.text()], [200, 'here'])
   assert.match(health.stdout, /^ready/)
   assert.equal(code, 0)
-  for (const file of ['systemd/sluice.service', 'logrotate/sluice', 'schema.json']) {
+  for (const file of [
+    ...['systemd/sluice.service', 'systemd/sluice-agent.service', 'logrotate/sluice'],
+    ...['schema.json', 'agent.yaml', 'agent-schema.json'],
+  ]) {
     assert.ok(existsSync(join(folder, 'node_modules/sluice/config', file)), file)
   }
   assert.ok(!existsSync(join(folder, 'node_modules/sluice/src')), 'sources stay at home')
