@@ -53,7 +53,9 @@ test('the page has the table of each part, once', () => {
 
 test('the page has every metric, and no other', () => {
   const report = { services: [], registries: [], containers: [] }
-  const families = [...metricsText(report).matchAll(/^# TYPE (\S+) /gm)].map(([, name = '']) => name)
+  const families = [...metricsText(report).matchAll(/^# TYPE (\S+) /gm)].map(
+    ([, name = '']) => name,
+  )
 
   const onPage = [...PAGE.matchAll(/^\| `(sluice_agent_\w+)/gm)].map(([, name = '']) => name)
 

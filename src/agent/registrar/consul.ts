@@ -39,7 +39,7 @@ export const consulRegistrar: RegistrarKind = defineRegistrar({
     ...tlsOption,
     ttl: ttl(SHORTEST_TTL_MS, ' Of the check of a service.'),
     deregisterAfter: duration(
-      'When Consul removes a service that nobody renews. Until then it is critical, and gets no requests.',
+      'When Consul removes a service that is not renewed any more. Until then it is critical, and gets no requests.',
       '1m',
       SHORTEST_DEREGISTER_MS,
     ),
