@@ -137,6 +137,8 @@ async function underLoad(lab: Lab, owner: Owner, kind: AgentRegistry): Promise<A
   // Killed with its service alive: nothing fails, but nobody renews the registration.
   const killed = await agentOf('killed', second)
   await untilServed(2)
+  const orphan = serviceOf(join(folder, 'killed.log'))
+  owner.after(() => process.kill(orphan, 'SIGKILL'))
   process.kill(killed.pid, 'SIGKILL')
   const killedMs = await until(
     async () => !(await served()).includes(`http://127.0.0.1:${second}`),
@@ -178,6 +180,14 @@ async function underLoad(lab: Lab, owner: Owner, kind: AgentRegistry): Promise<A
     backMs,
     transitions: web?.transitions ?? Number.NaN,
   }
+}
+
+/** The process that an agent has started, by its log. */
+function serviceOf(log: string): number {
+  const [, pid] =
+    /"pid":(\d+).*"msg":"the service is started"/.exec(readFileSync(log, 'utf8')) ?? []
+  if (pid === undefined) throw new Error(`${log} names no service`)
+  return Number(pid)
 }
 
 /** In ms. */

@@ -84,8 +84,9 @@ export async function startFakeRabbitmq(t: TestContext): Promise<FakeRabbitmq> {
       const [classId, methodId] = [payload.readUInt16BE(0), payload.readUInt16BE(2)]
       const name = `${classId}.${methodId}`
       if (name === '10.11') {
-        // The client's properties are an empty table, the mechanism is PLAIN.
-        const login = payload.toString('latin1', 4 + 4 + 6 + 4, payload.length - 6)
+        // Behind the client's properties are the mechanism, PLAIN, and the length of the login.
+        const properties = 4 + payload.readUInt32BE(4)
+        const login = payload.toString('latin1', 4 + properties + 6 + 4, payload.length - 6)
         methods.push(`${name} ${JSON.stringify(login)}`)
         if (fake.behaviour === 'refuses the login') {
           const text = 'ACCESS_REFUSED - Login was refused'
@@ -98,6 +99,7 @@ export async function startFakeRabbitmq(t: TestContext): Promise<FakeRabbitmq> {
         return
       }
       methods.push(name)
+      if (name === '10.50') send(0, 10, 51, Buffer.alloc(0))
       if (name === '10.40') send(0, 10, 41, Buffer.from([0]))
       if (name === '20.10') send(channel, 20, 11, Buffer.from([0, 0, 0, 0]))
       if (name === '50.10')

@@ -6,7 +6,7 @@ export const PROTOCOL_HEADER: Buffer = Buffer.from('AMQP\x00\x00\x09\x01', 'lati
 export type Method = readonly [classId: number, methodId: number]
 
 type MethodName =
-  | `connection${'Start' | 'StartOk' | 'Tune' | 'TuneOk' | 'Open' | 'OpenOk' | 'Close'}`
+  | `connection${'Start' | 'StartOk' | 'Tune' | 'TuneOk' | 'Open' | 'OpenOk' | 'Close' | 'CloseOk'}`
   | `channel${'Open' | 'OpenOk' | 'Close'}`
   | `queue${'Declare' | 'DeclareOk'}`
   | `basic${'Publish' | 'Get' | 'GetOk' | 'GetEmpty'}`
@@ -19,6 +19,7 @@ export const METHOD: Readonly<Record<MethodName, Method>> = {
   connectionOpen: [10, 40],
   connectionOpenOk: [10, 41],
   connectionClose: [10, 50],
+  connectionCloseOk: [10, 51],
   channelOpen: [20, 10],
   channelOpenOk: [20, 11],
   channelClose: [20, 40],
@@ -99,6 +100,20 @@ export function longText(text: string): Buffer {
 }
 
 export const EMPTY_TABLE: Buffer = uint32(0)
+
+/** A table of client properties: a refused login is answered, and not only the connection closed. */
+export const CAPABILITIES: Buffer = table(
+  member('capabilities', 'F', table(member('authentication_failure_close', 't', uint8(1)))),
+)
+
+function table(members: Buffer): Buffer {
+  return Buffer.concat([uint32(members.length), members])
+}
+
+/** `type`: as section 4.2.1 names it. */
+function member(name: string, type: 'F' | 't', value: Buffer): Buffer {
+  return Buffer.concat([shortText(name), Buffer.from(type, 'latin1'), value])
+}
 
 /** The short text at an offset; '' if it is cut off. */
 export function readShortText(bytes: Buffer, at: number): string {

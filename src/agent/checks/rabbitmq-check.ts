@@ -7,6 +7,7 @@ import { escapeControls } from '../../model/parsed.ts'
 import type { RabbitmqSpec } from '../spec/agent-spec.ts'
 import {
   contentFrames,
+  CAPABILITIES,
   EMPTY_TABLE,
   FRAME_MAX,
   FrameReader,
@@ -36,13 +37,15 @@ export function createRabbitmqCheck(spec: RabbitmqSpec, lookup: LookupFunction):
       const end = (reason: string | null): void => {
         signal.removeEventListener('abort', abort)
         socket.destroy()
-        resolve(reason)
+        // How the connection ends does not matter then.
+        resolve(isPassed ? null : reason)
       }
       const abort = (): void => end('it was called off')
       signal.addEventListener('abort', abort)
       if (signal.aborted) return abort()
       const reader = new FrameReader()
       let isConnected = false
+      let isPassed = false
       socket.setNoDelay(true)
       socket.on('connect', () => {
         isConnected = true
@@ -61,7 +64,8 @@ export function createRabbitmqCheck(spec: RabbitmqSpec, lookup: LookupFunction):
         try {
           for (const frame of reader.read(chunk)) {
             const result = react(frame, socket, spec)
-            if (result !== 'go on') return end(result)
+            if (result === 'passed') isPassed = true
+            else if (result !== 'go on') return end(result)
           }
         } catch (error) {
           end(`RabbitMQ at ${host}:${port}: ${messageOf(error)}`)
@@ -70,8 +74,15 @@ export function createRabbitmqCheck(spec: RabbitmqSpec, lookup: LookupFunction):
     })
 }
 
-/** Sends what follows a method of the broker; the result of the check once it is known. */
-function react(frame: MethodFrame, socket: Socket, spec: RabbitmqSpec): string | null | 'go on' {
+/**
+ * Sends what follows a method of the broker. `passed`: the message is back, and the connection is about to end cleanly, so that
+ * the broker logs no lost one; null: it has ended. Others are the reason of a failure.
+ */
+function react(
+  frame: MethodFrame,
+  socket: Socket,
+  spec: RabbitmqSpec,
+): string | null | 'go on' | 'passed' {
   const is = ([classId, methodId]: Method): boolean =>
     frame.classId === classId && frame.methodId === methodId
   const send = (channel: number, method: Method, ...args: readonly Buffer[]): void =>
@@ -79,7 +90,7 @@ function react(frame: MethodFrame, socket: Socket, spec: RabbitmqSpec): string |
 
   if (is(METHOD.connectionStart)) {
     const login = longText(`\0${spec.username}\0${spec.password}`)
-    send(0, METHOD.connectionStartOk, EMPTY_TABLE, shortText('PLAIN'), login, shortText('en_US'))
+    send(0, METHOD.connectionStartOk, CAPABILITIES, shortText('PLAIN'), login, shortText('en_US'))
   } else if (is(METHOD.connectionTune)) {
     // 0: it has no limit.
     const limit = frame.args.length >= 6 ? frame.args.readUInt32BE(2) : 0
@@ -100,8 +111,9 @@ function react(frame: MethodFrame, socket: Socket, spec: RabbitmqSpec): string |
     const noAck = uint8(1)
     send(CHANNEL, METHOD.basicGet, uint16(0), queue, noAck)
   } else if (is(METHOD.basicGetOk)) {
-    // A clean end, so that the broker logs no lost connection. Nobody waits for the answer.
-    socket.end(methodFrame(0, METHOD.connectionClose, uint16(200), shortText(''), uint32(0)))
+    send(0, METHOD.connectionClose, uint16(200), shortText(''), uint32(0))
+    return 'passed'
+  } else if (is(METHOD.connectionCloseOk)) {
     return null
   } else if (is(METHOD.basicGetEmpty)) {
     return `the queue of RabbitMQ at ${spec.host}:${spec.port} has lost the message`

@@ -29,7 +29,12 @@ import {
 import { parseWith } from '../../options/parse.ts'
 import { labels } from '../../schema/labels.ts'
 import type { AgentConfig, CheckSpec, ContainersPlan, ServiceSpec } from '../spec/agent-spec.ts'
-import { containersSchema, readContainers, withContainerFiles } from '../containers/options.ts'
+import {
+  containersOptions,
+  containersSchema,
+  readContainers,
+  withContainerFiles,
+} from '../containers/options.ts'
 import { REGISTRAR_KINDS } from '../registrar/catalog.ts'
 import type { Registration } from '../registrar/registrar.ts'
 import { CHECK_SCHEMAS, CHECK_TABLES, hostname, interval, parseCheck } from './check-form.ts'
@@ -113,7 +118,10 @@ const AGENT_SHAPE = {
   ).optional(),
 }
 
-const containers = containersSchema.extend({ registry })
+const containers = strict(
+  { ...containersOptions, registry },
+  'Registers the containers of a Docker engine.',
+)
 
 /** Only their JSON Schema is used: the functions below are the parsers. */
 const OUTLINE = {

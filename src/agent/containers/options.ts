@@ -42,7 +42,9 @@ interface ContainersForm {
   readonly hostname?: string | undefined
 }
 
-const form: { readonly [Key in keyof ContainersForm]-?: z.ZodType<ContainersForm[Key]> } = {
+export const containersOptions: {
+  readonly [Key in keyof ContainersForm]-?: z.ZodType<ContainersForm[Key]>
+} = {
   endpoint: (
     scalar(parseDockerEndpoint, {
       type: 'string',
@@ -72,7 +74,7 @@ const form: { readonly [Key in keyof ContainersForm]-?: z.ZodType<ContainersForm
 }
 
 export const containersSchema: z.ZodType<ContainersForm> = strict(
-  form,
+  containersOptions,
   'Registers containers of a Docker engine.',
 )
 
