@@ -87,6 +87,7 @@ const fetched = {
   consul: 'get-consul.mjs',
   'docker-engine': 'get-docker-engine.mjs',
   'docker-networks': 'get-docker-networks.mjs',
+  compose: 'get-compose.mjs',
 }
 
 const { values, positionals } = readArguments()

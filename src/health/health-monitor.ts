@@ -22,6 +22,7 @@ import type { OnFault } from '../observe/fault.ts'
 import type { Log } from '../observe/log.ts'
 import { createAlarms } from './alarms.ts'
 import type { BreakerContext, LiveBreaker } from './live-breaker.ts'
+import { createHolds, type Hold, type IsHeld } from './holds.ts'
 import { createLimitedLog } from './limited-log.ts'
 import { createWebHookQueue, type SendHook } from './web-hook-queue.ts'
 import { createDrainingServers } from './draining-servers.ts'
@@ -71,7 +72,15 @@ export interface HealthMonitor extends HealthView {
   /** Requests wait for a server of this backend, which scales from zero. */
   wake(backend: string): void
   servers(): Iterable<ServerReport>
+  /** Those that are declared for the backend. */
+  serversOf(backend: string): readonly DeclaredServer[]
+  /** Servers of the backend for which `isHeld` is true get no new requests, also those that are declared later. */
+  hold(backend: string, isHeld: IsHeld): Hold
   breakers(): Iterable<BreakerReport>
+}
+
+export interface DeclaredServer extends Pick<Server, 'id' | 'url'> {
+  readonly inFlight: number
 }
 
 const BAD: ReadonlySet<ServerState> = new Set(['failing', 'down', 'ejected'])
@@ -132,6 +141,12 @@ export function createHealthMonitor(options: HealthMonitorOptions): HealthMonito
       )
     },
   })
+  const holds = createHolds((backend) => {
+    const pool = pools.get(backend)
+    if (pool === undefined) return
+    pool.holdsChanged()
+    awake.add(pool)
+  })
   const breakerContext: BreakerContext = {
     scoreboard,
     now,
@@ -151,6 +166,7 @@ export function createHealthMonitor(options: HealthMonitorOptions): HealthMonito
     },
     onEjected: (reason) => totals.ejection(reason),
     onPanic: logPanic,
+    isHeld: holds.isHeld,
   }
   const middlewareState = createMiddlewareState(breakerContext)
 
@@ -317,6 +333,11 @@ export function createHealthMonitor(options: HealthMonitorOptions): HealthMonito
       awake.add(pool)
     },
     servers,
+    serversOf: (backend) =>
+      (pools.get(backend)?.servers ?? []).map(({ declared: { id, url }, inFlight }) => {
+        return { id, url, inFlight }
+      }),
+    hold: holds.hold,
     breakers,
     server: (slot) => serversBySlot.get(slot)?.report() ?? null,
     panics: (slot) => bySlot.get(slot)?.isPanic === true,

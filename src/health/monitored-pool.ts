@@ -28,6 +28,8 @@ export interface PoolContext extends BreakerContext {
   /** A server has entered another state. */
   readonly onServer: (server: MonitoredServer) => void
   readonly onEjected: (reason: EjectionReason) => void
+  /** See holds.ts. */
+  readonly isHeld: (backend: string, server: Server) => boolean
   readonly onPanic: (pool: MonitoredPool) => void
 }
 
@@ -133,6 +135,14 @@ export class MonitoredPool {
       }
       this.#context.prober.hurry(server.key, now + scale.zero.timeoutMs)
     }
+  }
+
+  /** Others of its servers may be held now. */
+  holdsChanged(): void {
+    for (const server of this.servers) {
+      server.isHeld = this.#context.isHeld(this.id, server.declared)
+    }
+    this.#isStale = true
   }
 
   /** Returns whether the next tick must look at it without an alarm. */
@@ -256,6 +266,7 @@ export class MonitoredPool {
       if (number === undefined || found.has(declared.url)) continue
       const server = known.get(declared.url) ?? this.#receive(declared, number)
       server.declared = declared
+      server.isHeld = this.#context.isHeld(this.id, declared)
       server.wire = wireOf(object, declared)
       server.probeState = this.#probeStateOf(server, object)
       server.breaker = this.#breakerOf(server, object, breakerSlots[at])

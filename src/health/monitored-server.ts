@@ -40,6 +40,8 @@ export class MonitoredServer {
   wasUsable = false
   /** Of a backend that scales from zero and has no `health`: a connection to it was made. */
   hasConnected = false
+  /** See holds.ts. */
+  isHeld = false
   /** Null until its state is decided for the first time. */
   state: ServerState | null = null
   /** ms since the epoch. */
@@ -78,10 +80,15 @@ export class MonitoredServer {
     return sharedLoad(this.slot, SHARED.inFlight)
   }
 
+  /** It is to get no new requests. */
+  get drains(): boolean {
+    return this.declared.drain || this.isHeld
+  }
+
   get isUsable(): boolean {
-    const { probeState, declared } = this
+    const { probeState } = this
     return (
-      !declared.drain && this.ejection === null && (probeState === 'up' || probeState === 'unknown')
+      !this.drains && this.ejection === null && (probeState === 'up' || probeState === 'unknown')
     )
   }
 
@@ -92,7 +99,7 @@ export class MonitoredServer {
       probe: this.probeState,
       ejected: this.ejection !== null,
       failing: this.passiveCheck.isFailing,
-      drain: this.declared.drain,
+      drain: this.drains,
       backup: this.declared.backup,
       breaker: this.breaker?.trafficShare ?? 0,
       ramp,
@@ -130,7 +137,7 @@ export class MonitoredServer {
       errors: scoreboard.sumOf(slot, COUNT.errors),
       longestFailureStreak: takeLongest(slot, SHARED.longestFailureStreak),
       longestErrorStreak: takeLongest(slot, SHARED.longestErrorStreak),
-      usable: !this.declared.drain && (this.probeState === 'up' || this.probeState === 'unknown'),
+      usable: !this.drains && (this.probeState === 'up' || this.probeState === 'unknown'),
     }
   }
 
@@ -181,7 +188,9 @@ export class MonitoredServer {
       case 'ejected':
         return this.ejection
       case 'draining':
-        return 'it is declared so'
+        return this.declared.drain
+          ? 'it is declared so'
+          : 'what runs it is to stop it, or has not started it'
       case 'up':
         return this.breaker?.state === 'tripped' ? 'its breaker is tripped' : null
       case 'unknown':

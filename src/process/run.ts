@@ -186,7 +186,8 @@ export async function run(options: RunOptions): Promise<number> {
     onSettings: live.take,
   })
   const scaler = openScaling({
-    ...{ config, settings, scoreboard, publisher, admission, log, events },
+    ...{ config, settings, scoreboard, publisher, health, admission, log, events },
+    replaces: predecessor !== null,
     ...{ snapshot: control.snapshot, sources: control.sources, onFault: faults.at('scale') },
   })
   // Without workers, requests would wait for a collection on the main thread.
@@ -346,7 +347,8 @@ export async function run(options: RunOptions): Promise<number> {
     tidy?.stop()
     // Saving delays no client, and the stop for a limited time only.
     const saved = control.stop()
-    const partsStopped = Promise.all([acme?.stop(), templates.stop(), scaler.stop()])
+    const { promise: drained, resolve: endDrain } = Promise.withResolvers<void>()
+    const partsStopped = Promise.all([acme?.stop(), templates.stop(), scaler.stop(drained)])
     const healthStopped = health.stop()
     // Those that fail do so where they are awaited, and do not cut the drain short.
     for (const one of [saved, partsStopped, healthStopped]) one.catch(() => {})
@@ -355,7 +357,7 @@ export async function run(options: RunOptions): Promise<number> {
     const written = Promise.race([saved, delay(SAVE_WITHIN_MS, undefined, { ref: false })])
     if (successor !== null) threads.passOn()
     const passedOn = successor === null ? null : passOn(successor, written)
-    await threads.drain(drainMs)
+    await threads.drain(drainMs).finally(endDrain)
     await passedOn
     await written
     await healthStopped

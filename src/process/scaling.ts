@@ -9,8 +9,10 @@ import type { Snapshot } from '../model/snapshot.ts'
 import type { OnFault } from '../observe/fault.ts'
 import type { Log } from '../observe/log.ts'
 import type { SourceReport } from '../observe/reports/source-report.ts'
+import type { HealthMonitor } from '../health/health-monitor.ts'
 import { openActuator } from '../scaling/actuators/catalog.ts'
 import { createPrometheusInputs } from '../scaling/prometheus-input.ts'
+import type { IsServer } from '../scaling/rotation.ts'
 import { createScaler, type Scaler, type ScalerOptions } from '../scaling/scaler.ts'
 import { openScalingRegistry } from './scaling-registry.ts'
 
@@ -20,13 +22,16 @@ export interface ScalingParts extends Pick<ScalerOptions, 'scoreboard' | 'publis
   readonly admission: Pick<Admission, 'find'>
   readonly snapshot: () => Snapshot
   readonly sources: () => readonly SourceReport[]
+  /** This program replaces another one. */
+  readonly replaces: boolean
+  readonly health: Pick<HealthMonitor, 'serversOf' | 'hold'>
   readonly events: Pick<EventLog, 'add'>
   readonly onFault: OnFault
   readonly log: Log
 }
 
 export function openScaling(parts: ScalingParts): Scaler {
-  const { config, settings, scoreboard, publisher, events, onFault, log } = parts
+  const { config, settings, scoreboard, publisher, health, replaces, events, onFault, log } = parts
   const wake = (backend: string): void => scaler.wake(backend)
   const registry = openScalingRegistry(config, settings, log, wake)
   const { lock, exchange } = registry
@@ -34,7 +39,11 @@ export function openScaling(parts: ScalingParts): Scaler {
     ...{ scoreboard, publisher, log, onFault },
     open: (spec, { id: backend, ready }) => {
       const sources = settings.sources.map((one) => withFiles(one, config))
-      return openActuator(spec, { ...{ backend, ready, sources, config, log } })
+      const rotation = {
+        servers: () => health.serversOf(backend),
+        hold: (isHeld: IsServer) => health.hold(backend, isHeld),
+      }
+      return openActuator(spec, { ...{ backend, ready, rotation, replaces, sources, config, log } })
     },
     ...{ lock, exchange },
     dryRun: settings.scaling.dryRun,
@@ -62,8 +71,8 @@ export function openScaling(parts: ScalingParts): Scaler {
       scaler.start()
       prometheus.start()
     },
-    async stop() {
-      await Promise.all([prometheus.stop(), scaler.stop()])
+    async stop(drained) {
+      await Promise.all([prometheus.stop(), scaler.stop(drained)])
       await registry.close()
     },
   }

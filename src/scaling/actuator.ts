@@ -5,6 +5,7 @@
 import type { ActuatorSpec } from '../model/actuator-spec.ts'
 import type { SourceSpec } from '../model/settings.ts'
 import type { Log } from '../observe/log.ts'
+import type { Rotation } from './rotation.ts'
 
 export interface Actuator {
   /**
@@ -30,6 +31,10 @@ export interface ActuatorContext {
   readonly config: string
   /** Replicas in the table that take requests now, for providers that do not say. */
   readonly ready: () => number
+  /** Its servers: an actuator that chooses which of them stop takes these out of rotation first. */
+  readonly rotation: Rotation
+  /** This program replaces another one, which still runs (a live upgrade). */
+  readonly replaces: boolean
   readonly log: Log
 }
 

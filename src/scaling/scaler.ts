@@ -36,8 +36,8 @@ export interface Scaler {
   /** Ids of backends with `scale`. */
   backends(): readonly string[]
   report(): ScaleReport
-  /** In bounded time. */
-  stop(): Promise<void>
+  /** Decides nothing more. Once `drained` settles, actuators are closed, in bounded time: replicas may serve until then. */
+  stop(drained?: Promise<unknown>): Promise<void>
 }
 
 /** Each is asked about every 2 s. */
@@ -55,6 +55,7 @@ export function createScaler(options: ScalerOptions): Scaler {
   const closing = new Set<Promise<void>>()
   let timer: NodeJS.Timeout | null = null
   let tickedAt = -Infinity
+  let isStopped = false
 
   publisher.listen({
     onPlaced({ upserts, deletes }) {
@@ -153,6 +154,7 @@ export function createScaler(options: ScalerOptions): Scaler {
     },
     sample,
     wake(backend) {
+      if (isStopped) return
       scalers.get(backend)?.wake()
       // The instance that acts is told at once.
       const at = now()
@@ -160,6 +162,7 @@ export function createScaler(options: ScalerOptions): Scaler {
     },
     request(request) {
       const { backend } = request
+      if (isStopped) return { taken: false, refused: 'this program ends', isUnknown: false }
       const scaler = scalers.get(backend)
       if (scaler !== undefined) return scaler.request(request)
       const refused = `there is no backend "${backend}" with scale`
@@ -173,12 +176,15 @@ export function createScaler(options: ScalerOptions): Scaler {
       problem: lock.problem(),
       backends: [...scalers.values()].map((scaler) => scaler.report()),
     }),
-    async stop() {
+    async stop(drained = Promise.resolve()) {
       if (timer !== null) clearInterval(timer)
       timer = null
+      isStopped = true
+      const released = lock.close()
+      await drained.catch(() => {})
       for (const id of [...scalers.keys()]) forget(id)
       await Promise.all(closing)
-      await lock.close()
+      await released
     },
   }
 }

@@ -1,8 +1,8 @@
 /**
  * `npm run test:docker [-- PART...]`: Docker for real. `image` builds the Dockerfile and runs the image. With it the other parts run
- * compose, a compose file for Traefik, Swarm, the voting app, and what docs/from-the-talk.md shows, on bridge and overlay networks,
- * each in namespaces of its own (namespaces.ts), so that the machine's network stays as it is. Needs root on a Debian machine; takes
- * some minutes; not part of `npm test`.
+ * compose, a compose file for Traefik, Swarm, the voting app, and what docs/from-the-talk.md shows; `scaling` scales a service of a
+ * Swarm, and needs no image. All of them are on bridge and overlay networks, each in namespaces of its own (namespaces.ts), so that
+ * the machine's network stays as it is. Needs root on a Debian machine; takes some minutes; not part of `npm test`.
  * `SLUICE_TEST_IMAGES=FILE` names the images of an earlier run, or where to save them.
  */
 import { execFileSync, spawn } from 'node:child_process'
@@ -18,7 +18,9 @@ import { fetchNetworks, whyNoNetworks } from '../support/docker-networks.ts'
 import { namespaced } from '../support/namespaces.ts'
 import { fetchCompose } from './users-engine.ts'
 
-const PARTS = ['image', 'compose', 'traefik', 'swarm', 'voting', 'talk']
+const PARTS = ['image', 'compose', 'traefik', 'swarm', 'scaling', 'voting', 'talk']
+/** They run Sluice from its source, beside the engine. */
+const WITHOUT_IMAGES = ['scaling']
 
 const asked = process.argv.slice(2)
 const unknown = asked.find((part) => !PARTS.includes(part))
@@ -48,7 +50,8 @@ try {
   fetchCompose()
   consulCommand()
   const parts = PARTS.filter((part) => asked.length === 0 || asked.includes(part))
-  if (!existsSync(images) && !parts.includes('image')) parts.unshift('image')
+  const needsImages = parts.some((part) => part !== 'image' && !WITHOUT_IMAGES.includes(part))
+  if (needsImages && !existsSync(images) && !parts.includes('image')) parts.unshift('image')
   for (const part of parts) {
     if (running.isStopped) break
     console.log(`\n${part}`)

@@ -164,7 +164,10 @@ test('a container names its service, unless it is the health check that has an e
 test('an instance stays the same object until its service, its task or its address changes', () => {
   const spec = swarmSource()
   const ports = createPortWatch({ onChange: () => {}, connect: async () => null })
-  const instances = createInstances({ labels: spec.labels, addresses: spec.addresses, ports })
+  const instances = createInstances({
+    ...{ source: spec.name, labels: spec.labels, addresses: spec.addresses },
+    ports,
+  })
   const view = {
     services: new Map([['s1', SERVICE]]),
     tasks: new Map([['s1', [TASK, { ...TASK, id: 't2', slot: 2, desiredState: 'remove' }]]]),
@@ -185,13 +188,13 @@ test('an instance stays the same object until its service, its task or its addre
 })
 
 test('the task that served last stays until one that comes in its place accepts connections', async () => {
-  const { labels, addresses } = swarmSource()
+  const { name: source, labels, addresses } = swarmSource()
   const refuse = { isRefused: false }
   const ports = createPortWatch({
     onChange: () => {},
     connect: async () => (refuse.isRefused ? 'connection refused' : null),
   })
-  const instances = createInstances({ labels, addresses, ports })
+  const instances = createInstances({ source, labels, addresses, ports })
   const view = (tasks: readonly SwarmTask[]): Parameters<typeof instances.of>[0] => ({
     services: new Map([['s1', SERVICE]]),
     tasks: new Map([['s1', tasks]]),

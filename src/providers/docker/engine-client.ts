@@ -1,6 +1,7 @@
 /**
- * The part of Docker's API that Sluice reads, over a Unix socket or TCP: GET /version, /events and /containers. Engines refuse
- * versions of the API that are too old for them (Docker 29: below 1.44) or too new, so the version is negotiated.
+ * The part of Docker's API that Sluice uses, over a Unix socket or TCP: GET /version, /events and /containers, and POST for what
+ * scales services and containers. Engines refuse versions of the API that are too old for them (Docker 29: below 1.44) or too new,
+ * so the version is negotiated.
  */
 import { isMap, quote } from '../../model/parsed.ts'
 import { createJsonSplitter } from '../http-client/event-stream.ts'
@@ -17,15 +18,25 @@ export interface EngineClient {
   connect(signal: AbortSignal): Promise<void>
   /** Rejects if the engine does not answer; it must be reachable. */
   ping(): Promise<void>
-  /** A list that the API returns as JSON: `/containers/json`, `/services` ... `filters` as the API has them. */
+  /** A list that the API returns as JSON: `/containers/json?all=1`, `/services` ... `filters` as the API has them. */
   list(path: string, signal: AbortSignal, filters?: Filters): Promise<readonly unknown[]>
   /** One object of the API; null: there is none. */
   get(path: string, signal: AbortSignal): Promise<unknown>
   /** `GET /containers/ID/json`; null: there is no such container. */
   inspect(id: string, signal: AbortSignal): Promise<unknown>
+  /** What the engine answers; undefined: nothing. 304, that it is so already, is no failure. */
+  post(path: string, call: PostCall): Promise<unknown>
   /** Events of these types; resolves when they are delivered. */
   events(types: readonly string[], signal: AbortSignal): Promise<AsyncIterable<unknown>>
   close(): void
+}
+
+export interface PostCall {
+  readonly signal: AbortSignal
+  /** Sent as JSON. */
+  readonly body?: unknown
+  /** Default: that of every call, 4 s. */
+  readonly timeoutMs?: number
 }
 
 export type Filters = Readonly<Record<string, readonly string[]>>
@@ -39,6 +50,8 @@ const TIMEOUT_MS = 4_000
 const PING_TIMEOUT_MS = 2_500
 /** Some 10,000 containers. */
 const MAX_LIST_BYTES = 32 << 20
+/** Of a POST: that it is created, has no content, or is so already. */
+const DONE = [200, 201, 202, 204, 304]
 /** The labels of a container are in each of its events. */
 const MAX_EVENT_CHARS = 1 << 20
 
@@ -84,8 +97,11 @@ export function createEngineClient(
       await http.text('/version', { timeoutMs: PING_TIMEOUT_MS })
     },
     async list(path, signal, filters) {
+      const joint = path.includes('?') ? '&' : '?'
       const query =
-        filters === undefined ? '' : `?filters=${encodeURIComponent(JSON.stringify(filters))}`
+        filters === undefined
+          ? ''
+          : `${joint}filters=${encodeURIComponent(JSON.stringify(filters))}`
       const list = await json(path + query, signal, MAX_LIST_BYTES)
       // An empty list of Podman may be null.
       if (list === null) return []
@@ -94,6 +110,22 @@ export function createEngineClient(
     },
     get,
     inspect: (id, signal) => get(`/containers/${encodeURIComponent(id)}/json`, signal),
+    async post(path, { signal, body, timeoutMs = TIMEOUT_MS }) {
+      const call = { method: 'POST', signal, timeoutMs, accept: DONE } as const
+      const sent =
+        body === undefined
+          ? call
+          : {
+              ...call,
+              headers: { 'content-type': 'application/json' },
+              body: JSON.stringify(body),
+            }
+      try {
+        return (await http.json(prefix + path, sent)).body
+      } catch (error) {
+        throw explain(error, endpoint, tls)
+      }
+    },
     async events(types, signal) {
       const query = `?filters=${encodeURIComponent(JSON.stringify({ type: types }))}`
       try {

@@ -88,11 +88,16 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
     keepAliveTimeout: 10_000,
   })
 
-  function failed(path: string, cause: unknown): Error {
+  function failed(
+    path: string,
+    cause: unknown,
+    { method = 'GET' }: Pick<HttpCall, 'method'>,
+  ): Error {
     if (cause instanceof SourceRefused || cause instanceof HttpFailure) return cause
     const reason = hide(hideQuery(path, escapeControls(describeError(cause))))
+    const act = method === 'POST' ? 'call' : 'read'
     return new HttpFailure(
-      `cannot read ${withoutQuery(path)} of ${what} at ${where}: ${reason}`,
+      `cannot ${act} ${withoutQuery(path)} of ${what} at ${where}: ${reason}`,
       null,
       {
         cause,
@@ -134,7 +139,7 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
       const body = await readWhole(response, call.maxBytes ?? MAX_BODY_BYTES)
       return { status: response.statusCode, headers: response.headers, body }
     } catch (cause) {
-      throw failed(path, cause)
+      throw failed(path, cause, call)
     }
   }
 
@@ -147,7 +152,7 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
       try {
         return { status, headers, body: parseBounded(body) }
       } catch (cause) {
-        throw failed(path, cause)
+        throw failed(path, cause, call)
       }
     },
     async stream(path, call) {
@@ -160,10 +165,12 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
       ])
       try {
         const response = await send(path, call, signal)
-        const chunks = readChunks(response, call.idleMs, ending, (cause) => failed(path, cause))
+        const chunks = readChunks(response, call.idleMs, ending, (cause) =>
+          failed(path, cause, call),
+        )
         return { status: response.statusCode, headers: response.headers, body: chunks }
       } catch (cause) {
-        throw failed(path, cause)
+        throw failed(path, cause, call)
       } finally {
         clearTimeout(timer)
       }

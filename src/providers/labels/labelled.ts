@@ -1,4 +1,5 @@
 /** What sources with labels (containers, tasks, entries of a catalogue, apps) pass to the reader of labels, and what it returns. */
+import type { JsonMap } from '../../model/parsed.ts'
 import type { Problem } from '../../model/problem.ts'
 import type { DeclaredObject } from '../provider.ts'
 import type { Constraint } from './constraint.ts'
@@ -21,6 +22,8 @@ export interface Labelled {
   /** False: its routes and its backend are declared, but it gets no requests (starting, unhealthy, paused, about to stop). */
   readonly isServing: boolean
   readonly weight?: number
+  /** What changes the number of its instances, as `actuator` of `scale` has it, if its source can do that. */
+  readonly actuator?: JsonMap
   /** Of two instances with conflicting definitions the earlier one is in force. Ms since the epoch, or any other order. */
   readonly createdAt: number
 }

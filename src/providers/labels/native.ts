@@ -15,6 +15,7 @@ import { define, toId, type Definition } from './definition.ts'
 import type { Labelled, LabelRules, LabelSourceKind } from './labelled.ts'
 import { growTree, valueOf, type LabelNode } from './label-tree.ts'
 import { defineLocalPort } from './local-port.ts'
+import { readScale } from './scale.ts'
 import { defineServer, namesBelow } from './server.ts'
 
 const PREFIX = 'sluice.'
@@ -239,14 +240,17 @@ function leafOf(node: LabelNode, name: string, faults: string[]): string | null 
 function readBackend(item: Labelled, node: LabelNode, name: string): readonly Definition[] {
   const { key } = item
   const options = membersOf(node, OF_BACKEND, 'backend')
-  const { value, references, faults } = options
+  const { references, faults } = options
+  const isFirst = `${node.label}.` === PREFIX
+  const { scale, remarks } = readScale(options.value['scale'], item, isFirst)
+  const value = scale === undefined ? options.value : { ...options.value, scale }
   const isDefault = Object.keys(value).length === 0
   // `shop@file` is the backend of another source, which declares it.
   const isForeign = name.includes('@') && isDefault
   return [
     ...(isForeign
       ? []
-      : [define({ kind: 'backend', name, key, value, references, faults, isDefault })]),
+      : [define({ kind: 'backend', name, key, value, references, faults, isDefault, remarks })]),
     ...defineServer(item, name, {
       port: textOf(node, 'port'),
       scheme: textOf(node, 'scheme') ?? (isStream(node) ? 'tcp' : null),

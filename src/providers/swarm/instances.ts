@@ -53,12 +53,14 @@ interface Group {
 }
 
 export interface InstancesOptions {
+  /** The name of the source, for the actuator of its services. */
+  readonly source: string
   readonly labels: LabelRules
   readonly addresses: AddressRules
   readonly ports: PortWatch
 }
 
-export function createInstances({ labels, addresses, ports }: InstancesOptions): Instances {
+export function createInstances({ source, labels, addresses, ports }: InstancesOptions): Instances {
   /** By id of the service. */
   let groups: ReadonlyMap<string, Group> = new Map()
   /** Finds out which ports labels choose: it asks for the address of each. */
@@ -88,7 +90,7 @@ export function createInstances({ labels, addresses, ports }: InstancesOptions):
     const looks = JSON.stringify([isServing, isServing ? all : []])
     if (isSame && before.looks === looks) return before
     const item: Labelled = {
-      ...describe(service, task),
+      ...describe(service, task, source),
       isServing,
       address(port) {
         const place = reach(service, task, port, addresses, places)
@@ -124,10 +126,10 @@ export function createInstances({ labels, addresses, ports }: InstancesOptions):
     if (isSame && before.isSettled) return before
     const known = new Map<string, Known>()
     const whole = isSameService ? before.known.get(service.id) : undefined
-    known.set(service.id, whole ?? instanceOfService(service))
+    known.set(service.id, whole ?? instanceOfService(service, source))
     const own: Known[] = []
     // The service alone says what there is to say of it.
-    const isRead = exposureOf(describe(service, null), labels).isExposed
+    const isRead = exposureOf(describe(service, null, source), labels).isExposed
     for (const task of isRead ? tasks.filter(isServing) : []) {
       const node = nodes.get(task.nodeId) ?? null
       const gateway = gateways.get(task.containerId ?? '') ?? null
@@ -150,7 +152,7 @@ export function createInstances({ labels, addresses, ports }: InstancesOptions):
     const found = new Map<string, WatchedAddress>()
     const isPublished = addresses.address === 'host'
     const item: Labelled = {
-      ...describe(service, task),
+      ...describe(service, task, source),
       isServing: true,
       address(port) {
         const place = reach(service, task, port, addresses, places)
@@ -191,9 +193,9 @@ function isServing({ state, desiredState }: SwarmTask): boolean {
   return state === 'running' && desiredState === 'running'
 }
 
-function instanceOfService(service: SwarmService): Known {
+function instanceOfService(service: SwarmService, source: string): Known {
   const item: Labelled = {
-    ...describe(service, null),
+    ...describe(service, null, source),
     address: () => ({ reason: 'is a service, not one of its tasks' }),
     isServing: false,
   }
@@ -202,10 +204,13 @@ function instanceOfService(service: SwarmService): Known {
 
 /** Labels of a task are those of its service, which is where messages have to lead. */
 function describe(
-  { name, labels, ports, createdAt }: SwarmService,
+  { name, labels, replicas, ports, createdAt }: SwarmService,
   task: SwarmTask | null,
+  source: string,
 ): Omit<Labelled, 'address' | 'isServing'> {
   // As Docker's client names tasks; those of a global service have no slot.
   const id = task === null ? name : `${name}.${task.slot ?? task.id}`
-  return { id, key: `service ${name}`, service: name, labels, ports, createdAt }
+  // The number of tasks of a global service is that of the nodes.
+  const actuator = replicas === null ? {} : { actuator: { swarm: { service: name, source } } }
+  return { id, key: `service ${name}`, service: name, labels, ports, createdAt, ...actuator }
 }

@@ -49,7 +49,7 @@ export function createManager(client: EngineClient, options: ManagerOptions): Ma
     try {
       return await client.list(path, signal, filters)
     } catch (error) {
-      throw explain(error, client.where)
+      throw notManager(error, client.where)
     }
   }
 
@@ -153,8 +153,8 @@ function byService(all: readonly SwarmTask[]): ReadonlyMap<string, readonly Swar
   return Map.groupBy(all, ({ serviceId }) => serviceId)
 }
 
-/** A worker, or an engine without a swarm, answers 503. */
-function explain(error: unknown, where: string): unknown {
+/** The error of a worker, or of an engine without a swarm, which answers 503; others stay as they are. */
+export function notManager(error: unknown, where: string): unknown {
   if (!(error instanceof HttpFailure) || error.status !== 503) return error
   const help = 'name a manager as endpoint, or make it one (docker swarm init, docker node promote)'
   return new Error(`the engine at ${where} is not a manager of a swarm: ${help}`, { cause: error })

@@ -48,7 +48,10 @@ export function createSwarmProvider(
     onChange: () => hints.forEach((hint) => hint()),
     ...(options.connect === undefined ? {} : { connect: options.connect }),
   })
-  const instances = createInstances({ labels: spec.labels, addresses: spec.addresses, ports })
+  const instances = createInstances({
+    ...{ source: spec.name, labels: spec.labels, addresses: spec.addresses },
+    ports,
+  })
   const reader = createLabelReader({ ...spec.labels, kind: 'swarm' })
   let last: { readonly items: readonly Labelled[]; readonly listed: Listed } = {
     items: [],
