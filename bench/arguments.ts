@@ -18,7 +18,7 @@ export interface BenchUsage {
 
 export interface BenchChoice {
   readonly quick: boolean
-  /** Ours, compared with the bars of the project. */
+  /** Sluice, compared with the bars of the project. */
   readonly bars: boolean
   /** In the order in which they run. */
   readonly scenarios: readonly string[]

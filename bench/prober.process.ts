@@ -93,7 +93,7 @@ class Flow {
   }
 }
 
-/** Takes our listeners off; the socket's own, which close it when the other side does, stay. */
+/** Takes the listeners of this file off; the socket's own, which close it when the other side does, stay. */
 function forget(socket: Socket): void {
   for (const event of ['data', 'close', 'error']) socket.removeAllListeners(event)
   socket.on('error', () => {})

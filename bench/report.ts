@@ -7,7 +7,7 @@ import type { TimedResult } from './scenarios/timed.ts'
 import { section, table, times, type Row } from './table.ts'
 import { tcpTables } from './tcp/report.ts'
 
-/** Contenders and their ratios first, then the figures of each scenario; `withBars`: ours judged, at the end. */
+/** Contenders and their ratios first, then the figures of each scenario; `withBars`: Sluice judged, at the end. */
 export function report(results: Results, withBars: boolean): string {
   const { machine } = results
   const parts = [

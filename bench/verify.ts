@@ -156,7 +156,7 @@ async function failureOf(proof: Proof, { site }: Running): Promise<string | null
   try {
     await proof.holds((call) => {
       const port = call.secure ? site.tlsPort : site.port
-      // TLS is requested once for each proof, so it needs no agent; the certificate is our own.
+      // TLS is requested once for each proof, so it needs no agent; the certificate is of this bench.
       const way = call.secure ? { agent: false, rejectUnauthorized: false } : { agent }
       return exchange({ host: '127.0.0.1', port, ...way, ...call })
     })

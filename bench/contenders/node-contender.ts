@@ -1,4 +1,4 @@
-/** The contenders that are Node programs of our own: started with a plan as their argument. */
+/** The contenders that are Node programs of this bench: started with a plan as their argument. */
 import { readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { RequestListener } from 'node:http'

@@ -1,4 +1,4 @@
-/** From the start of the process to ready with a large table in the registry and nothing on disk of ours. */
+/** From the start of the process to ready with a large table in the registry and nothing on disk. */
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { median } from '../figures.ts'

@@ -21,7 +21,7 @@ import { wireOf } from '../upstream/connecting/connect-target.ts'
 export interface PoolContext extends BreakerContext {
   readonly prober: Pick<Prober, 'follow' | 'forget' | 'hurry' | 'state'>
   readonly recentlyRemoved: Pick<RecentlyRemoved, 'add' | 'take'>
-  /** Our own process stalled lately: what was counted meanwhile is no evidence. */
+  /** This process stalled lately: what was counted meanwhile is no evidence. */
   readonly isStalled: (now: number) => boolean
   /** ms of the board's clock. */
   readonly boardNow: () => number

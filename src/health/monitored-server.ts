@@ -141,7 +141,7 @@ export class MonitoredServer {
     }
   }
 
-  /** Streaks that began while our own process stalled must not continue. */
+  /** Streaks that began while this process stalled must not continue. */
   resetStreaks(): void {
     const { shared, at } = this.slot
     Atomics.store(shared, at + SHARED.failureStreak, 0)

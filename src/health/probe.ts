@@ -29,7 +29,7 @@ export interface ProbeTarget {
 /** `reason` for people: `GET /healthz returned 503, expected 200-399`. */
 export type ProbeResult =
   | { readonly ok: true; readonly tookMs: number }
-  /** `shortage`: the code of a shortage of our own; the result is no evidence about the server. */
+  /** `shortage`: the code of a shortage of this process; the result is no evidence about the server. */
   | { readonly ok: false; readonly reason: string; readonly shortage?: string }
 
 export interface Probe {

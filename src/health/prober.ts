@@ -5,7 +5,7 @@
  *   waiting --due--> queued --below the limits--> running --success--> recorded immediately
  *                                                        \--failure, timeout--> recorded with the next tick, or void
  *
- * A stall of our own process is never evidence against a server. If a tick is late (stalls.ts), failures since the previous
+ * A stall of this process is never evidence against a server. If a tick is late (stalls.ts), failures since the previous
  * tick are void, and so are later failures of the probes that were running. The time of a stall does not count for timeouts.
  * A timeout is recorded one tick after it is noticed, so that the event loop first reads a response that has arrived.
  */
@@ -28,7 +28,7 @@ export interface ProberOptions {
   readonly onState: (key: string, state: 'up' | 'down', reason: string) => void
   /** Each result that counts; `reason` is null for a success. */
   readonly onResult?: (key: string, ok: boolean, reason: string | null) => void
-  /** A probe could not be sent because of a shortage of our own, see http/connection/shortage.ts: it is void. */
+  /** A probe could not be sent because of a shortage of this process, see http/connection/shortage.ts: it is void. */
   readonly onShortage?: (code: string) => void
 }
 
@@ -43,7 +43,7 @@ export interface Prober {
   hurry(key: string, until: number): void
   /** `waiting`: its first success is outstanding, and the check waits for it. `unknown` also for a key that is not followed. */
   state(key: string): 'unknown' | 'up' | 'down' | 'waiting'
-  /** `stalled`: our own process stalled since the last tick, if `now` does not show it. */
+  /** `stalled`: this process stalled since the last tick, if `now` does not show it. */
   tick(now: number, stalled?: boolean): void
   /** Aborts the running probes; resolves when they have ended. */
   stop(): Promise<void>
@@ -176,7 +176,7 @@ export function createProber(options: ProberOptions): Prober {
       onShortage?.(result.shortage)
       repeat(run, at)
     } else if (run.isDisturbed) repeat(run, at)
-    // Whether our process stalled is known at the next tick.
+    // Whether this process stalled is known at the next tick.
     else run.failure = result.reason
     startNext(at)
   }

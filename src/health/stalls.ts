@@ -1,5 +1,5 @@
 /**
- * Stalls of our own process: the ticks of this thread are late, or the event loop of a serving thread does not turn. A failure
+ * Stalls of this process: the ticks of this thread are late, or the event loop of a serving thread does not turn. A failure
  * during a stall or right after it (a time limit that ran out meanwhile) is no evidence against a server.
  *
  * process/pulse.ts measures the stalls of serving threads. `Deadlines` in http/ has a rule of its own: it needs no evidence

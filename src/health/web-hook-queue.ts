@@ -17,7 +17,7 @@ export interface WebHookQueue {
 export type SendHook = (hook: WebHook, options: { signal: AbortSignal }) => Promise<unknown>
 
 const MAX_CONCURRENT = 32
-/** How often a call is tried while our own process is short of resources, with a pause after each. */
+/** How often a call is tried while this process is short of resources, with a pause after each. */
 const MAX_TRIES = 10
 const RETRY_AFTER_MS = 1_000
 
@@ -57,7 +57,7 @@ export function createWebHookQueue(
     if (!stopping.signal.aborted) next()
   }
 
-  /** Tries again after a shortage of our own, see http/connection/shortage.ts. */
+  /** Tries again after a shortage of this process, see http/connection/shortage.ts. */
   async function sendWithRetry(hook: WebHook): Promise<void> {
     for (let tries = 1; ; tries++) {
       try {

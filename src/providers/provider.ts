@@ -117,7 +117,7 @@ export interface Provider {
   restore?(checkpoint: string): void
 }
 
-/** The source can be reached but refuses us: another try fails until the configuration of one side changes. */
+/** The source can be reached but refuses requests: another try fails until the configuration of one side changes. */
 export class SourceRefused extends Error {
   override readonly name = 'SourceRefused'
 }

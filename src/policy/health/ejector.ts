@@ -5,7 +5,7 @@
  *   in service --outlier--> ejected for baseMs x n, n its ejections so far --time is over--> in service, counted from 0
  *                           n decreases by one after the same time in service without an outlier
  *
- * Never more than `share` of the pool is ejected. What was counted during a stall of our own process is no evidence: `discard`,
+ * Never more than `share` of the pool is ejected. What was counted during a stall of this process is no evidence: `discard`,
  * and a tick that is late, restart the count.
  */
 import type { Ejection } from '../../model/snapshot.ts'
@@ -126,7 +126,7 @@ export class Ejector {
     this.#wasQuiet = true
   }
 
-  /** Ignores what was counted since the last tick, because our own process stalled. */
+  /** Ignores what was counted since the last tick, because this process stalled. */
   discard(servers: Iterable<EjectorServer>): void {
     for (const server of servers) {
       const tracked = this.#servers.get(server.url)

@@ -1,7 +1,7 @@
 /**
  * The limit of concurrent requests of a backend, found from its latency: Netflix's Gradient2. While the recent latency is near
  * its long-term average (within `tolerance`), the limit grows by about its square root. If it is higher, requests queue
- * somewhere behind us, and the limit falls with the ratio of the two, by at most a half at a time.
+ * somewhere behind this program, and the limit falls with the ratio of the two, by at most a half at a time.
  *
  * The weakness of that algorithm: under load without pauses, the average learns the queue as normal and the limit creeps up
  * without end (simulated: from 84 to 1000 in 150 s). So the average learns only from samples in which the limit held nothing

@@ -19,7 +19,7 @@ export interface OpenedAgent<T> {
 }
 
 export interface Agents {
-  /** Opens the first endpoint for which `begin` succeeds. If one refuses us, the others are not tried. */
+  /** Opens the first endpoint for which `begin` succeeds. If one refuses the request, the others are not tried. */
   open<T>(begin: (client: HttpClient) => Promise<T>, signal?: AbortSignal): Promise<OpenedAgent<T>>
 }
 

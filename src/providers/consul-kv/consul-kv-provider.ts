@@ -1,7 +1,7 @@
 /**
  * The key-value store of Consul as a source of declarations: a list of all keys below the prefix, then blocking queries of the
  * same, whose differences are declared as single changes. Consul has no events of keys, so each change is a read of all of
- * them; consul-api/pace.ts limits what that may cost. If the agent is lost or silent, has no leader or refuses us, the
+ * them; consul-api/pace.ts limits what that may cost. If the agent is lost or silent, has no leader or refuses requests, the
  * provider throws, and the next watch begins with a list from another endpoint.
  */
 import type { Problem } from '../../model/problem.ts'

@@ -1,7 +1,7 @@
 /**
- * The catalogue of Consul as a source of declarations: each healthy instance of a service with tags of ours is a server. Each
+ * The catalogue of Consul as a source of declarations: each healthy instance of a service with tags for Sluice is a server. Each
  * service is followed by itself, so that one that is slow or cannot be read never delays another, and keeps its own last
- * state. If the agent is lost or silent or refuses us, the provider throws, and the next watch begins with another endpoint.
+ * state. If the agent is lost or silent or refuses requests, the provider throws, and the next watch begins with another endpoint.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { exponentialBackoff } from '../../model/backoff.ts'

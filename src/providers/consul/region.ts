@@ -1,5 +1,5 @@
 /**
- * One data center of a source: its list of services, which Consul reports when it changes, and the services that are ours. Few
+ * One data center of a source: its list of services, which Consul reports when it changes, and the services that are of this source. Few
  * services have a blocking query each (one-query-each.ts), many are followed by their checks (by-checks.ts).
  */
 import { setTimeout as pause } from 'node:timers/promises'

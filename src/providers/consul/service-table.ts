@@ -6,7 +6,7 @@ import { isKeyOf, readInstances, type Instance, type InstanceRules } from './ins
 import { isOurs } from './tags.ts'
 
 export interface TableRules extends InstanceRules {
-  /** Whether services without any tag of ours are read, too. */
+  /** Whether services without any tag for Sluice are read, too. */
   readonly readsAll: boolean
   /** Null if the source has one data center, else its name. */
   readonly where: string | null
@@ -191,7 +191,7 @@ export function createServiceTable(rules: TableRules, onChange: () => void): Ser
   }
 }
 
-/** The names of services with tags of ours. `body` is a map of names to the tags of all their instances. */
+/** The names of services with tags for Sluice. `body` is a map of names to the tags of all their instances. */
 function namesOf(body: unknown, { readsAll, prefix }: TableRules): ReadonlySet<string> {
   if (!isMap(body)) throw new Error('Consul responds with something that is not a map of services')
   const names = new Set<string>()

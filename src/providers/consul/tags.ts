@@ -2,7 +2,7 @@
 import { hasFabioTag } from '../layouts/fabio/tags.ts'
 import { TRAEFIK_PREFIX } from './traefik-prefix.ts'
 
-/** Whether any of its tags is for us, so that the service is read. */
+/** Whether any of its tags is for Sluice, so that the service is read. */
 export function isOurs(tags: readonly string[], prefix: string): boolean {
   return tags.some((tag) => isBelow(tag, 'sluice') || isBelow(tag, prefix)) || hasFabioTag(tags)
 }

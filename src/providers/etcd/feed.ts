@@ -1,5 +1,5 @@
 /**
- * The changes after a list: puts, deletes, and the end of the watch when the member no longer serves us. It can list again
+ * The changes after a list: puts, deletes, and the end of the watch when the member no longer serves. It can list again
  * while it watches: changes in between are reported immediately, and applied on top of the list if they are newer.
  */
 import { startHeartbeat } from '../heartbeat.ts'

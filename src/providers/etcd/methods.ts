@@ -1,4 +1,4 @@
-/** The methods of etcd that we call, with the types of their requests and responses. */
+/** The methods of etcd that are called, with the types of their requests and responses. */
 import { fromJSON } from '@grpc/proto-loader'
 import type {
   LeaseGrantResponse,

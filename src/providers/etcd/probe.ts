@@ -1,5 +1,5 @@
 /**
- * Checks that the member serves us: that it has a quorum, and that we may read all keys below the prefix.
+ * Checks that the member serves: that it has a quorum, and that its user may read all keys below the prefix.
  *
  * An open watch shows neither: a dead connection is as silent as a registry without changes, and etcd continues a watch
  * whose permission was revoked. The probe is a transaction with a condition that never holds, around a read of all keys:

@@ -1,5 +1,5 @@
 /**
- * The part of etcd's gRPC protocol (`etcdserverpb`, version 3) that we use. It is data instead of a .proto file, so that the
+ * The part of etcd's gRPC protocol (`etcdserverpb`, version 3) that is used. It is data instead of a .proto file, so that the
  * build needs no other files. Field names are etcd's own. 64-bit numbers are decimal texts, because lease ids do not fit into
  * a double.
  */

@@ -35,7 +35,7 @@ export interface Session {
   close(): void
 }
 
-/** Our login at a cluster. Its members share their users, so a token works with all of them and outlives a session. */
+/** The login at a cluster. Its members share their users, so a token works with all of them and outlives a session. */
 export interface Login {
   readonly username: string | null
   readonly password: string | null

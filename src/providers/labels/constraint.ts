@@ -1,6 +1,6 @@
 /**
  * Which instances a source reads, by their labels: Traefik's expression (`Label("tier", "web") && !LabelRegex("env", "^dev")`), or
- * the form of ours, labels that must be there: `{ tier: web, env: [staging, live] }`.
+ * the form of Sluice, labels that must be there: `{ tier: web, env: [staging, live] }`.
  *
  *   any = all { "||" all }
  *   all = one { "&&" one }

@@ -11,7 +11,7 @@ export class NotDeclared extends Error {
   override readonly name = 'NotDeclared'
 }
 
-/** An object in the form of our own file. */
+/** An object in the form of Sluice's own file. */
 export interface Translation {
   readonly value: unknown
   readonly closed?: FailClosed

@@ -1,5 +1,5 @@
 /**
- * Follows the stream in which our own writers record their writes. Each entry has the number of its write, and the numbers
+ * Follows the stream in which writers of Sluice record their writes. Each entry has the number of its write, and the numbers
  * have no gap: any other next number means that entries were trimmed, wiped or lost, and the keys must be listed again.
  * An entry names the key that changed, never its value: the reader reads the key itself.
  *

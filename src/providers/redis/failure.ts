@@ -1,4 +1,4 @@
-/** Turns errors of ioredis and Redis into ours: whether the server refuses us, and a message that says why. */
+/** Turns errors of ioredis and Redis into failures of the source: whether the server refuses it, and a message that says why. */
 import { SourceRefused } from '../provider.ts'
 
 const REFUSALS: readonly RegExp[] = [

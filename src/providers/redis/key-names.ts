@@ -2,7 +2,7 @@
  * The keys of one prefix. The prefix is used exactly as written, so that keys of Traefik, vulcand or a shell script below
  * `traefik/` are found as they are:
  *
- *   <prefix>/<path>   one object each, a string             <prefix>:rev   counts our writes
+ *   <prefix>/<path>   one object each, a string             <prefix>:rev   counts writes of Sluice
  *                                                           <prefix>:log   a stream with the path of each write
  *
  * A write changes three keys in one script, and a cluster runs a script only if all its keys hash to one slot. To write to

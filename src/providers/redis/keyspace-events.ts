@@ -1,5 +1,5 @@
 /**
- * Keyspace events: how writes by programs that do not use our log are noticed. An event only says which key to read again.
+ * Keyspace events: how writes by programs that do not use the change log are noticed. An event only says which key to read again.
  * If a server does not send events, its keys are polled. Expired events are not relied on: with many volatile keys Redis
  * sends them half a minute late, or not at all.
  */
@@ -17,7 +17,7 @@ export const EVENT_TIMEOUT_MS = 3_000
 /** Keyspace channels; DEL, EXPIRE and the like; strings; expired; evicted. */
 const NEEDED_FLAGS = 'Kg$xe'
 
-/** True if the server now sends the events that we need. Other flags that are set stay set. */
+/** True if the server now sends the events that are needed. Other flags that are set stay set. */
 export async function enableKeyspaceEvents({ redis }: RedisConnection): Promise<boolean> {
   try {
     const [, flags = ''] = await redis.config('GET', 'notify-keyspace-events')

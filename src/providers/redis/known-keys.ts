@@ -1,4 +1,4 @@
-/** What the reader knows of each key: its version, its node, and when it expires by our own clock. */
+/** What the reader knows of each key: its version, its node, and when it expires by the clock of this process. */
 import { digestOf } from './read-keys.ts'
 import type { ReadKey } from './read-keys.ts'
 
@@ -10,7 +10,7 @@ export interface KnownKeys {
   take(path: string, node: number, found: ReadKey | null, nowMs: number): boolean
   /** When the next key may expire, never too late; Infinity if none expires. */
   nextDeadline(): number
-  /** Keys whose time to live has passed by our clock, with their nodes. They stay until Redis confirms it. */
+  /** Keys whose time to live has passed by that clock, with their nodes. They stay until Redis confirms it. */
   due(nowMs: number): ReadonlyMap<string, number>
 }
 

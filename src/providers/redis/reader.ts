@@ -17,10 +17,10 @@ export interface Reader {
   list(isStep: boolean): Promise<boolean>
   /** Reads these paths again, each on its node; returns true if anything has changed. */
   read(paths: ReadonlyMap<string, number>): Promise<boolean>
-  /** True if the nodes have fewer keys than we know: some went without an event, by FLUSHDB for example. */
+  /** True if the nodes have fewer keys than are known: some went without an event, by FLUSHDB for example. */
   hasFewer(): Promise<boolean>
   nextDeadline(): number
-  /** Paths whose time to live has passed by our own clock, with their nodes. */
+  /** Paths whose time to live has passed by the clock of this process, with their nodes. */
   due(): ReadonlyMap<string, number>
   declare(listed: string | null, changedAt: number): Promise<Declaration>
 }

@@ -1,11 +1,11 @@
 /**
  * Redis as a source of declarations. Redis guarantees no client that it receives every event, so a watch does this:
  *
- *   subscribe   to the numbered log of our own writers (change-log.ts) and to keyspace events (keyspace-events.ts), on
+ *   subscribe   to the numbered log of writers of Sluice (change-log.ts) and to keyspace events (keyspace-events.ts), on
  *               separate connections; without permission for those events, it polls
  *   list        all keys below the prefix; keys that change meanwhile are read again afterwards
- *   repeat      read each key that an event named, or whose time to live has passed by our clock, and yield the changes.
- *               List again after a gap, when fewer keys are left than we know, on request, and periodically. Without
+ *   repeat      read each key that an event named, or whose time to live has passed by the clock of this process, and yield the changes.
+ *               List again after a gap, when fewer keys are left than are known, on request, and periodically. Without
  *               events, a list every 2 s replaces them, and its differences are declared as single changes
  *
  * An event is only a reason to read: what is yielded was read from the key itself, so events may be reordered, repeated or

@@ -1,5 +1,5 @@
 /**
- * Detects that a Redis server holds an earlier state than before: by the number of our writers' last write, the last id of
+ * Detects that a Redis server holds an earlier state than before: by the number of the last write of Sluice, the last id of
  * their log, and the run id of the server. A server that was restarted has loaded what it had saved, which may be an older
  * dump; other writers leave no numbers. The values are read before and after each list, and outlive a watch.
  */

@@ -3,7 +3,7 @@ import { SourceRefused } from '../provider.ts'
 
 export interface Turns {
   /**
-   * The result of the first endpoint for which `attempt` succeeds, starting after the last one used. If one refuses us, the
+   * The result of the first endpoint for which `attempt` succeeds, starting after the last one used. If one refuses it, the
    * others are not tried, because they would refuse as well. Otherwise throws what all of them threw.
    */
   first<T>(attempt: (endpoint: string) => Promise<T>, signal?: AbortSignal): Promise<T>

@@ -129,7 +129,7 @@ function demandExpression(
   throw new TranslationError(`${name}: ${parsed.message} (at character ${parsed.position + 1})`)
 }
 
-/** Only the exchange of `http` for `https` on the same URL; for everything else a redirect of ours needs another form. */
+/** Only the exchange of `http` for `https` on the same URL; for everything else a redirect here needs another form. */
 function translateRedirectRegex(branch: Branch): MiddlewareForm {
   const regex = branch.text('redirectregex/regex') ?? ''
   const replacement = branch.text('redirectregex/replacement') ?? ''

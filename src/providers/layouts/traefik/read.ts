@@ -13,7 +13,7 @@ export function readSpan(branch: Branch, name: string): number | null {
   throw new TranslationError(`${name}: must be a duration such as 10s or 500ms, not ${quote(text)}`)
 }
 
-/** In our notation; 0 is Traefik's default. */
+/** In the notation of Sluice; 0 is Traefik's default. */
 export function spanOr(branch: Branch, name: string, normal: string): string {
   const ms = readSpan(branch, name)
   return ms === null || ms === 0 ? normal : formatDuration(ms)

@@ -20,7 +20,7 @@ import { orReason, ruleSyntax } from './rule-syntax.ts'
 /** Other objects of the tree; null if they do not exist. */
 export interface Neighbours {
   middleware(name: string): Branch | null
-  /** Our name of a service; a router may write it with its source. */
+  /** The name of a service here; a router may write it with its source. */
   service(name: string): string
   /** Of a service. */
   passHost(name: string): boolean

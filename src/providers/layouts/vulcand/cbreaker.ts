@@ -47,7 +47,7 @@ function readEmbedded(struct: GoStruct, name: string): GoStruct | null {
   return readStruct(json.value, place)
 }
 
-/** Our name of a duration and its range. */
+/** The name of a duration here and its range. */
 interface Span {
   readonly option: string
   readonly normal: string
