@@ -53,6 +53,11 @@ export interface KeyStore {
   close(): Promise<void>
 }
 
+/** What the registry never takes: a value that is too large, a time to live that it does not have. Nothing was changed. */
+export class StoreRefusal extends Error {
+  override readonly name = 'StoreRefusal'
+}
+
 /** The object does not have the expected revision; nothing was changed. */
 export class StoreConflict extends Error {
   override readonly name = 'StoreConflict'

@@ -9,7 +9,7 @@ import { isEqual } from '../../model/equal.ts'
 import type { ObjectName } from '../../model/names.ts'
 import type { Flaw } from '../../model/parsed.ts'
 import { parseDuration, YEAR_MS } from '../../model/units.ts'
-import { StoreConflict } from '../../providers/store.ts'
+import { StoreConflict, StoreRefusal } from '../../providers/store.ts'
 import { type Call, Refused } from '../endpoint.ts'
 import { type Change, changesOf, findHidden } from './changes.ts'
 import { expectedBy, failed } from './preconditions.ts'
@@ -201,8 +201,7 @@ async function away<T>(
     if (error instanceof StoreConflict || error instanceof Refused) throw error
     const message = messageOf(error)
     // What a registry cannot do, or will not take, is no failure of it.
-    const isRefused = /time to live|longer than|at most \d+ are taken/.test(message)
-    if (isRefused) throw new Refused(422, `${message}; nothing was changed`)
+    if (error instanceof StoreRefusal) throw new Refused(422, `${message}; nothing was changed`)
     throw new Refused(503, `${message}; ${outcome}`)
   }
 }

@@ -11,7 +11,13 @@ import type { HttpClient } from '../http-client/http-client.ts'
 import { parseGoDuration } from '../../model/go-duration.ts'
 import { MAX_VALUE_SIZE } from '../registry/text-limit.ts'
 import { SourceRefused } from '../provider.ts'
-import { StoreConflict, type KeyStore, type StoredKey, type WriteOptions } from '../store.ts'
+import {
+  type KeyStore,
+  StoreConflict,
+  type StoredKey,
+  StoreRefusal,
+  type WriteOptions,
+} from '../store.ts'
 import {
   itemsOf,
   listPath,
@@ -161,7 +167,7 @@ export async function openConsulKeyStore(spec: ConsulKvSource): Promise<KeyStore
     const key = root + path
     const value = Buffer.from(text)
     if (value.length > MAX_VALUE_SIZE) {
-      throw new Error(`cannot put "${key}": it is longer than 1 MiB`)
+      throw new StoreRefusal(`cannot put "${key}": it is longer than 1 MiB`)
     }
     const write = { Key: key, Value: value.toString('base64') }
     return attempt(async (client) => {

@@ -7,7 +7,7 @@ import { MAX_VALUE_SIZE } from '../registry/text-limit.ts'
 import { utimesSync } from 'node:fs'
 import { setTimeout as passed } from 'node:timers/promises'
 import type { DatabaseSync } from 'node:sqlite'
-import { StoreConflict } from '../store.ts'
+import { StoreConflict, StoreRefusal } from '../store.ts'
 import type { KeyStore, StoredKey, WriteOptions } from '../store.ts'
 import { explain, StoreBusy } from './failure.ts'
 import { identify, makeFile, openFile } from './database.ts'
@@ -135,12 +135,12 @@ export function openEmbeddedKeyStore(
       run(() => {
         const bytes = Buffer.byteLength(text)
         if (bytes > MAX_VALUE_SIZE) {
-          throw new Error(
+          throw new StoreRefusal(
             `cannot put ${key}: it has ${bytes} bytes, at most ${MAX_VALUE_SIZE} are taken`,
           )
         }
         if (ttlMs !== undefined && !(ttlMs > 0)) {
-          throw new Error(`cannot put ${key}: its time to live must be more than nothing`)
+          throw new StoreRefusal(`cannot put ${key}: its time to live must be more than nothing`)
         }
         const database = current(true)
         if (database === null) throw new Error(`cannot write the store ${path}: it was removed`)

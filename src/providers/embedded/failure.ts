@@ -1,6 +1,6 @@
 /** Turns errors of the file system and SQLite into messages that help. */
 import { SourceRefused } from '../provider.ts'
-import { StoreConflict } from '../store.ts'
+import { StoreConflict, StoreRefusal } from '../store.ts'
 
 /** SQLITE_BUSY: another process holds the lock. */
 const BUSY = 5
@@ -19,7 +19,10 @@ export class StoreBusy extends Error {
 }
 
 export function explain(path: string, error: unknown): Error {
-  if (error instanceof SourceRefused || error instanceof StoreConflict) return error
+  const isToldAlready = [SourceRefused, StoreConflict, StoreRefusal].some(
+    (kind) => error instanceof kind,
+  )
+  if (isToldAlready) return error as Error
   if (!(error instanceof Error)) return new Error(String(error), { cause: error })
   const code = codeOf(error)
   if (code === 'EACCES' || code === 'EPERM') {

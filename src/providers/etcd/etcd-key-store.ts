@@ -1,7 +1,7 @@
 /** Reads and writes single keys of etcd. */
 import { MAX_VALUE_SIZE } from '../registry/text-limit.ts'
 import type { EtcdSource } from './source.ts'
-import { StoreConflict } from '../store.ts'
+import { StoreConflict, StoreRefusal } from '../store.ts'
 import type { KeyStore, StoredKey, WriteOptions } from '../store.ts'
 import { EtcdFailure } from './failure.ts'
 import { listKeys } from './list.ts'
@@ -92,7 +92,9 @@ export async function openEtcdKeyStore(spec: EtcdSource): Promise<KeyStore> {
   ): Promise<string> {
     const doing = `put "${prefix.text}${path}"`
     const value = Buffer.from(text)
-    if (value.length > MAX_VALUE_SIZE) throw new Error(`cannot ${doing}: it is longer than 1 MiB`)
+    if (value.length > MAX_VALUE_SIZE) {
+      throw new StoreRefusal(`cannot ${doing}: it is longer than 1 MiB`)
+    }
     const request = { key: toKey(path), value }
     if (ttlMs === undefined) {
       return (await change(used, path, { request_put: request }, expected, doing)).revision

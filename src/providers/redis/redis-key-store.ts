@@ -5,7 +5,7 @@
  */
 import { MAX_VALUE_SIZE } from '../registry/text-limit.ts'
 import type { RedisSource } from './source.ts'
-import { StoreConflict } from '../store.ts'
+import { StoreConflict, StoreRefusal } from '../store.ts'
 import type { KeyStore, StoredKey, WriteOptions } from '../store.ts'
 import { isReply, RedisFailure, toFailure } from './failure.ts'
 import { openNodes } from './nodes.ts'
@@ -136,7 +136,7 @@ export async function openRedisKeyStore(spec: RedisSource): Promise<KeyStore> {
       }),
     async put(path, text, options) {
       if (Buffer.byteLength(text) > MAX_VALUE_SIZE) {
-        throw new RedisFailure(`cannot put ${names.keyOf(path)}: it is longer than 1 MiB`)
+        throw new StoreRefusal(`cannot put ${names.keyOf(path)}: it is longer than 1 MiB`)
       }
       await write({ op: 'set', path, text, options })
       return digestOf(text)

@@ -4,7 +4,13 @@
  */
 import { MAX_VALUE_SIZE } from '../registry/text-limit.ts'
 import { createTurns } from '../registry/turns.ts'
-import { StoreConflict, type KeyStore, type StoredKey, type WriteOptions } from '../store.ts'
+import {
+  type KeyStore,
+  StoreConflict,
+  type StoredKey,
+  StoreRefusal,
+  type WriteOptions,
+} from '../store.ts'
 import { openConnection, type ZookeeperConnection } from './client/connection.ts'
 import { isReply } from './client/failure.ts'
 import { createBelow, MAX_ATTEMPTS } from './create-below.ts'
@@ -81,13 +87,13 @@ export async function openZookeeperKeyStore(spec: ZookeeperSource): Promise<KeyS
     async put(path, text, { ttlMs, expected }: WriteOptions) {
       const znode = `${root}/${path}`
       if (ttlMs !== undefined) {
-        throw new Error(
+        throw new StoreRefusal(
           `cannot put "${znode}" with a time to live: ZooKeeper has none; a server that registers itself creates an ephemeral znode and keeps its session open`,
         )
       }
       const data = Buffer.from(text)
       if (data.length > MAX_VALUE_SIZE) {
-        throw new Error(`cannot put "${znode}": it is longer than 1 MiB`)
+        throw new StoreRefusal(`cannot put "${znode}": it is longer than 1 MiB`)
       }
       const connection = await connect()
       if (expected === undefined) return toRevision(await upsert(connection, znode, data))
