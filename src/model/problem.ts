@@ -1,6 +1,15 @@
 /** What is wrong with a declaration: which object, why, and where it is. A problem is shown, never thrown. */
 import type { ObjectKind } from './names.ts'
 
+/** For programs that tell problems apart; the message is for people. */
+export type ProblemCode =
+  /** Clients of the object get 503, or none is let in. */
+  | 'closed'
+  /** Another server of the backend has its URL. */
+  | 'same-url'
+  /** No server of the backend is declared. */
+  | 'no-servers'
+
 export interface Problem {
   /** `file` or `source`: a whole source; `settings`: what is fixed at start. */
   readonly kind: ObjectKind | 'file' | 'source' | 'settings'
@@ -10,6 +19,7 @@ export interface Problem {
   readonly id: string
   /** What cannot be done, why, and what helps. */
   readonly message: string
+  readonly code?: ProblemCode
   /** The source (`file`), and the key or path there (`/etc/sluice.yaml`). */
   readonly source: string
   readonly key: string

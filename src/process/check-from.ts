@@ -75,8 +75,8 @@ function sourcesOf(filename: string, document: ReadableDocument | null): Configu
   const { settings, problems } = resolveSettings({ document, ...world })
   const { sources, resolver } = settings
   if (document === null) return { written: [], wrong: [], resolver }
-  const wrong = problems.flatMap(({ level, message }) =>
-    level === undefined && message.startsWith('sources') ? message : [],
+  const wrong = problems.flatMap(({ level, key, message }) =>
+    level === undefined && key.startsWith(`${filename}#/sources`) ? message : [],
   )
   return { written: sources, wrong, resolver }
 }

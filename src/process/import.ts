@@ -1,10 +1,11 @@
 /** What `sluice import vulcand` works with: keys of an etcd, of vulcand's API or of a file, and the checks of admission. */
-import { readFileSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { readApi } from '../cli/import/api.ts'
 import { readDump, type DumpedKey } from '../cli/import/dump.ts'
 import type { Declared, ImportWorld } from '../cli/import/import.ts'
 import type { ImportFrom } from '../cli/import/words.ts'
+import { readFileText } from '../cli/read-file.ts'
 import { type Client, createClient, SluiceError } from '../client/client.ts'
 import { checkSource } from '../control/review/check-source.ts'
 import { withFiles } from '../control/sources/read-files.ts'
@@ -52,7 +53,11 @@ function read(from: ImportFrom, sealKey: string | null): Promise<Declared> {
       return readFromApi(from.url).then((keys) => toDeclared(keys, 'vulcand', sealKey))
     case 'dump':
       return Promise.resolve(
-        toDeclared(readDump(readText(from.path), from.prefix), from.prefix, sealKey),
+        toDeclared(
+          readDump(readFileText(from.path, MAX_DUMP_BYTES), from.prefix),
+          from.prefix,
+          sealKey,
+        ),
       )
     default:
       return from satisfies never
@@ -100,17 +105,6 @@ function toDeclared(keys: readonly DumpedKey[], prefix: string, sealKey: string 
   mirror.replace(keys.map(({ key, text }) => ({ path: key.slice(prefix.length + 1), key, text })))
   const declared = mirror.declare({ revision: '', listed: 'first', changedAt: 0, problems: [] })
   return { objects: [...declared.objects], problems: declared.problems }
-}
-
-function readText(path: string): string {
-  let bytes: Buffer
-  try {
-    bytes = readFileSync(path)
-  } catch (error) {
-    throw new Error(fileErrorReason(error), { cause: error })
-  }
-  if (bytes.length > MAX_DUMP_BYTES) throw new Error(`it is larger than ${MAX_DUMP_BYTES} bytes`)
-  return bytes.toString('utf8')
 }
 
 async function readFromApi(url: string): Promise<readonly DumpedKey[]> {

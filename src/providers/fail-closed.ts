@@ -30,6 +30,13 @@ function nameOrHash(id: string): string {
   return refuseId(id) === null ? id : `closed-${hash('sha256', id, 'hex').slice(0, 16)}`
 }
 
+const IS_CLOSED = 'is closed, requests get 503: '
+
 export function describeClosed(reason: string): string {
-  return `is closed, requests get 503: ${reason}`
+  return IS_CLOSED + reason
+}
+
+/** Whether a remark of an object is of `describeClosed`. */
+export function isDescriptionOfClosed(remark: string): boolean {
+  return remark.startsWith(IS_CLOSED)
 }

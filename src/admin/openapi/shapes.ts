@@ -188,7 +188,12 @@ const PROBLEM = named(
   'Problem',
   map(
     { kind: text, id: text, message: text, source: text, key: text },
-    { level: oneOf('warning', 'hint'), line: whole, column: whole },
+    {
+      level: oneOf('warning', 'hint'),
+      code: oneOf('closed', 'same-url', 'no-servers'),
+      line: whole,
+      column: whole,
+    },
   ),
 )
 

@@ -4,7 +4,7 @@
  */
 import type { Problem } from '../../model/problem.ts'
 import type { DeclaredObject } from '../../providers/provider.ts'
-import { toRows, type Row, type Verdict } from './rows.ts'
+import { countRows, type Row, summaryOf, toRows } from './rows.ts'
 import { toTable } from './table.ts'
 
 export interface Declared {
@@ -27,9 +27,6 @@ export interface FromWorld {
   readonly columns: number | null
 }
 
-/** What a review says about a backend in a file. */
-const NO_SERVERS = 'has no servers'
-
 /** Returns the exit code: 0 if all of it maps. */
 export async function checkFrom(from: string, world: FromWorld): Promise<0 | 1> {
   const { read, check, print, columns } = world
@@ -47,8 +44,9 @@ export async function checkFrom(from: string, world: FromWorld): Promise<0 | 1> 
     ...(world.hasConfig ? [] : listenersOf(declared.objects)),
   ]
   for (const line of toTable(rows, columns)) print(line)
-  print(`${from}: ${summary(rows)}`)
-  return rows.some(({ verdict }) => verdict === 'differs' || verdict === 'not there') ? 1 : 0
+  const counts = countRows(rows)
+  print(`${from}: ${summaryOf(counts)}`)
+  return counts.differs + counts['not there'] > 0 ? 1 : 0
 }
 
 /** A server that is only a note, because a file does not say all about it, is a server of its backend. */
@@ -56,24 +54,7 @@ function isAboutKnown(notes: readonly Problem[]): (problem: Problem) => boolean 
   const served = new Set(
     notes.filter(({ kind }) => kind === 'server').map(({ id }) => id.split('/', 1)[0]),
   )
-  return ({ kind, id, level, message }) =>
-    !(kind === 'backend' && level === 'hint' && served.has(id) && message.startsWith(NO_SERVERS))
-}
-
-/** Of one row, and of several. */
-const WORDS: readonly (readonly [Verdict, string, string])[] = [
-  ['maps', 'maps', 'map'],
-  ['differs', 'differs', 'differ'],
-  ['not there', 'not there', 'not there'],
-  ['note', 'note', 'notes'],
-]
-
-function summary(rows: readonly Row[]): string {
-  const counts = WORDS.map(([verdict, one, several]) => {
-    const count = rows.filter((row) => row.verdict === verdict).length
-    return count === 0 ? '' : `${count} ${count === 1 ? one : several}`
-  }).filter((count) => count !== '')
-  return counts.length === 0 ? 'declares nothing' : counts.join(', ')
+  return ({ id, code }) => !(code === 'no-servers' && served.has(id))
 }
 
 /** Entry points are listeners, which the configuration has to have. */

@@ -3,7 +3,6 @@ import { readFileSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { readForeign } from '../../document/document.ts'
 import { Unreadable } from '../../document/tree.ts'
-import { fileErrorReason } from '../../model/file-error.ts'
 import { isMap, type JsonMap } from '../../model/parsed.ts'
 import type { Problem } from '../../model/problem.ts'
 import { createFabioLayout } from '../../providers/layouts/fabio/layout.ts'
@@ -12,6 +11,7 @@ import { readTraefikDocument } from '../../providers/layouts/traefik/document.ts
 import type { LabelledObjects } from '../../providers/labels/labelled.ts'
 import { createMirror } from '../../providers/registry/mirror.ts'
 import type { KeyEntry, Layout } from '../../providers/layout.ts'
+import { readFileText } from '../read-file.ts'
 import {
   describeRoot,
   isComposeFile,
@@ -28,7 +28,7 @@ export function readForeignFile(
   env: Readonly<Record<string, string | undefined>>,
   rules: ComposeRules,
 ): LabelledObjects {
-  const text = readText(path)
+  const text = readFileText(path, MAX_BYTES)
   if (/^\s*route\s+(?:add|del|weight)\s/m.test(text)) {
     return readLayout(createFabioLayout(), [{ path: 'config', key: basename(path), text }], [])
   }
@@ -48,18 +48,6 @@ export function readForeignFile(
   throw new Error(
     `is neither a compose file, nor a dynamic configuration of Traefik, nor routes of fabio; it has ${describeRoot(root)}`,
   )
-}
-
-function readText(path: string): string {
-  let bytes: Buffer
-  try {
-    bytes = readFileSync(path)
-  } catch (error) {
-    throw new Error(fileErrorReason(error), { cause: error })
-  }
-  if (bytes.length > MAX_BYTES)
-    throw new Error(`has ${bytes.length} bytes, at most ${MAX_BYTES} are read`)
-  return bytes.toString('utf8')
 }
 
 function readRoot(text: string): JsonMap {

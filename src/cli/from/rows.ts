@@ -1,4 +1,4 @@
-/** What `sluice check --from` has to say, a row for each fact, by the container, service or key that it is about. */
+/** What `sluice check --from` and `sluice import` have to say, a row for each fact, by the container, service or key that it is about. */
 import type { ObjectKind } from '../../model/names.ts'
 import { isMap, quote } from '../../model/parsed.ts'
 import type { Problem } from '../../model/problem.ts'
@@ -12,6 +12,35 @@ export interface Row {
   /** `container shop-web-1` */
   readonly place: string
   readonly text: string
+}
+
+export type Counts = Readonly<Record<Verdict, number>>
+
+export function countRows(rows: readonly Row[]): Counts {
+  const of = (verdict: Verdict): number => rows.filter((row) => row.verdict === verdict).length
+  return {
+    maps: of('maps'),
+    differs: of('differs'),
+    'not there': of('not there'),
+    note: of('note'),
+  }
+}
+
+/** Of one row, and of several. */
+const WORDS: readonly (readonly [Verdict, string, string])[] = [
+  ['maps', 'maps', 'map'],
+  ['differs', 'differs', 'differ'],
+  ['not there', 'not there', 'not there'],
+  ['note', 'note', 'notes'],
+]
+
+/** `2 map, 1 differs`. */
+export function summaryOf(counts: Counts): string {
+  const parts = WORDS.flatMap(([verdict, one, several]) => {
+    const count = counts[verdict]
+    return count === 0 ? [] : `${count} ${count === 1 ? one : several}`
+  })
+  return parts.length === 0 ? 'declares nothing' : parts.join(', ')
 }
 
 const KINDS: readonly ObjectKind[] = [
@@ -61,9 +90,7 @@ function comparePlaces(one: string, other: string): number {
 
 function toRow(problem: Problem): Row {
   const { kind, id, level, message } = problem
-  const isClosed = message.startsWith('is closed')
-  const verdict =
-    isClosed || level === undefined ? 'not there' : level === 'hint' ? 'note' : 'differs'
+  const verdict = isGrave(problem) ? 'not there' : level === 'hint' ? 'note' : 'differs'
   const what = id === '' ? '' : `${kind} ${id}: `
   return { verdict, place: placeOf(problem), text: what + message }
 }
@@ -73,8 +100,8 @@ function placeOf({ key, line }: Pick<DeclaredObject, 'key' | 'line'>): string {
   return line === undefined ? key : `${key}:${line}`
 }
 
-function isGrave({ level, message }: Problem): boolean {
-  return level === undefined || message.startsWith('is closed')
+function isGrave({ level, code }: Problem): boolean {
+  return level === undefined || code === 'closed'
 }
 
 /** What it does, in a few words; null: a backend without options, whose servers are objects of their own and tell enough. */

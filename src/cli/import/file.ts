@@ -17,9 +17,7 @@ export function toFile(
   isJson: boolean,
 ): string {
   const closed = new Set(
-    problems.flatMap(({ kind, id, message }) =>
-      message.startsWith('is closed') ? [`${kind} ${id}`] : [],
-    ),
+    problems.flatMap(({ kind, id, code }) => (code === 'closed' ? [`${kind} ${id}`] : [])),
   )
   const of = (kind: DeclaredObject['kind']): (readonly [id: string, value: unknown])[] =>
     objects.flatMap((object) => {

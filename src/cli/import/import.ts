@@ -1,9 +1,10 @@
 /** `sluice import vulcand`: what Sluice makes of vulcand's objects, row by row, and on request a file with them. */
-import { toRows, type Row, type Verdict } from '../from/rows.ts'
+import { countRows, summaryOf, toRows } from '../from/rows.ts'
 import { toTable } from '../from/table.ts'
 import { splitParts } from '../../model/names.ts'
 import { isMap, quote } from '../../model/parsed.ts'
 import type { Problem } from '../../model/problem.ts'
+import { describeClosed } from '../../providers/fail-closed.ts'
 import type { DeclaredObject } from '../../providers/provider.ts'
 import { compareWithVulcand } from './compare.ts'
 import { toFile } from './file.ts'
@@ -48,12 +49,12 @@ export async function importVulcand(
   const { problems, inForce } = world.check(objects)
   const all = [...declared.problems, ...problems.map(ofOneServer), ...withoutBackend(objects)]
   const rows = [...toRows(objects, all, inForce), ...compareWithVulcand(objects, inForce)]
-  const counts = count(rows)
+  const counts = countRows(rows)
   if (json) {
     print(JSON.stringify({ from: placeOf(from), counts, rows }, null, 2))
   } else {
     for (const line of toTable(rows, world.columns)) print(line)
-    print(`${placeOf(from)}: ${summary(counts)}`)
+    print(`${placeOf(from)}: ${summaryOf(counts)}`)
   }
   if (write !== null) {
     try {
@@ -69,8 +70,7 @@ export async function importVulcand(
 
 /** Two servers of one URL are one, as in vulcand. */
 function ofOneServer(problem: Problem): Problem {
-  const isTwin = problem.kind === 'server' && problem.message.includes('is already the server')
-  return isTwin
+  return problem.code === 'same-url'
     ? { ...problem, level: 'hint', message: `${problem.message}, as in vulcand` }
     : problem
 }
@@ -84,30 +84,12 @@ function withoutBackend(objects: readonly DeclaredObject[]): readonly Problem[] 
       return kind === 'backend' ? [id] : []
     }),
   )
-  return objects.flatMap(({ kind, id, key, value }) => {
+  return objects.flatMap(({ kind, id, key, value }): Problem[] => {
     const backend = kind === 'frontend' && isMap(value) ? value['backend'] : undefined
     if (typeof backend !== 'string' || backends.has(backend)) return []
-    const message = `is closed, requests get 503: there is no backend ${quote(backend)}; vulcand does not start`
-    return [{ kind, id, key, source: 'vulcand', message }]
+    const message = describeClosed(`there is no backend ${quote(backend)}; vulcand does not start`)
+    return [{ kind, id, key, source: 'vulcand', message, code: 'closed' }]
   })
-}
-
-type Counts = Readonly<Record<Verdict, number>>
-
-function count(rows: readonly Row[]): Counts {
-  const of = (verdict: Verdict): number => rows.filter((row) => row.verdict === verdict).length
-  return {
-    maps: of('maps'),
-    differs: of('differs'),
-    'not there': of('not there'),
-    note: of('note'),
-  }
-}
-
-function summary(counts: Counts): string {
-  const { maps, differs, note } = counts
-  if (Object.values(counts).every((one) => one === 0)) return 'there is no object'
-  return `${maps} mapped, ${differs} differ, ${counts['not there']} not there, ${note} notes`
 }
 
 function placeOf(from: ImportFrom): string {

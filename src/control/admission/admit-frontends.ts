@@ -72,7 +72,7 @@ export function createFrontendAdmission(): FrontendAdmission {
     for (const record of chains.get(id)?.values() ?? []) {
       try {
         admitReferring(REFERRING_MIDDLEWARE, record, decisions, context)
-        decisions.setConflict('middleware', record, why)
+        decisions.setConflict('middleware', record, why === null ? null : { message: why })
       } catch (error) {
         decisions.fail('middleware', record, error)
       }

@@ -2,7 +2,7 @@
 import type { Flaw } from '../../model/parsed.ts'
 import type { Problem } from '../../model/problem.ts'
 import { hideReferred } from '../../document/referred.ts'
-import { describeClosed } from '../../providers/fail-closed.ts'
+import { describeClosed, isDescriptionOfClosed } from '../../providers/fail-closed.ts'
 import type { ObjectKind, ObjectName } from '../../model/names.ts'
 import type { Declaration, DeclaredObject } from '../../providers/provider.ts'
 import { setFault } from './object-record.ts'
@@ -35,7 +35,11 @@ export interface Decisions {
   /** The object caused an exception: it is set aside, and its version in force stays. */
   fail(kind: ObjectKind, record: ObjectRecord<unknown>, error: unknown): void
   /** Sets the problem of an object that lies in another one (its url is used twice); null: there is none. */
-  setConflict(kind: ObjectKind, record: ObjectRecord<unknown>, message: string | null): void
+  setConflict(
+    kind: ObjectKind,
+    record: ObjectRecord<unknown>,
+    conflict: Pick<Problem, 'message' | 'code'> | null,
+  ): void
   forget(kind: ObjectKind, id: string): void
   setAside(): readonly SetAside[]
   /** Those of one object. */
@@ -103,16 +107,20 @@ export function createDecisions(options: DecisionsOptions): Decisions {
     replace(
       ownProblems,
       name,
-      flaws.map((flaw) => {
+      flaws.map((flaw): SetAside => {
         const problem = toProblem(declared, source, flaw)
-        const message = isClosed ? describeClosedForm(kind, problem.message) : problem.message
-        return { ...problem, message, serving }
+        if (!isClosed) return { ...problem, serving }
+        const message = describeClosedForm(kind, problem.message)
+        return { ...problem, message, code: 'closed', serving }
       }),
     )
     replace(
       remarks,
       name,
-      (declared.remarks ?? []).map((message) => toProblem(declared, source, { message, path: [] })),
+      (declared.remarks ?? []).map((message): Problem => {
+        const problem = toProblem(declared, source, { message, path: [] })
+        return isDescriptionOfClosed(message) ? { ...problem, code: 'closed' } : problem
+      }),
     )
     const absent = object === null ? [] : findUntrustedHeaders(kind, object)
     replace(
@@ -129,16 +137,12 @@ export function createDecisions(options: DecisionsOptions): Decisions {
       decide(kind, record, record.inForce?.object ?? null, [], false)
     },
     close: (kind, record, object, flaws) => decide(kind, record, object, flaws, true),
-    setConflict(kind, record, message) {
-      const flaws = message === null ? [] : [{ message, path: [] }]
-      replace(
-        conflicts,
-        `${kind} ${record.id}`,
-        flaws.map((flaw) => ({
-          ...toProblem(record.declared, record.source, flaw),
-          serving: false,
-        })),
-      )
+    setConflict(kind, record, conflict): void {
+      const name = `${kind} ${record.id}`
+      if (conflict === null) return void conflicts.delete(name)
+      const { message, ...coded } = conflict
+      const problem = toProblem(record.declared, record.source, { message, path: [] })
+      conflicts.set(name, [{ ...problem, ...coded, serving: false }])
     },
     forget(kind, id) {
       for (const map of [ownProblems, conflicts, remarks, untrusted]) map.delete(`${kind} ${id}`)

@@ -58,7 +58,7 @@ export function mergeServers(
     const winner = byUrl.get(server.url)?.server.id
     if (record === null || winner === server.id) continue
     const message = `${JSON.stringify(server.url)} is already the server "${winner}"`
-    decisions.setConflict('server', record, message)
+    decisions.setConflict('server', record, { message, code: 'same-url' })
   }
   return [...byUrl.values()].map(({ server }) => server)
 }
