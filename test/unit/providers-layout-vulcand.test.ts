@@ -680,3 +680,29 @@ function objectsOf(
   )
   return [...mirror.declare({ revision: '', listed: 'first', changedAt: 0 }).objects]
 }
+
+test('a key below that of a listener is not read, and is named', () => {
+  const mirror = createMirror(createLayout('vulcand', { sealKey: null }))
+  const text = JSON.stringify({ Protocol: 'http', Address: { Network: 'tcp', Address: ':80' } })
+  mirror.replace(
+    ['listeners/l1', 'listeners/l1/x', 'listeners/l2/y/z', 'frontends/f/other'].map((path) => ({
+      ...{ path, key: `/vulcand/${path}`, text },
+    })),
+  )
+
+  const { objects, problems } = mirror.declare({ revision: '', listed: 'first', changedAt: 0 })
+
+  assert.deepEqual(
+    [...objects].map(({ kind, id }) => `${kind} ${id}`),
+    ['listener l1'],
+  )
+  const why = (id: string): string =>
+    `is not read: vulcand takes it for the listener "${id}", whose key has nothing behind the id; write it there`
+  assert.deepEqual(
+    problems.map(({ kind, id, key, message }) => [kind, id, key, message]),
+    [
+      ['listener', 'l1', '/vulcand/listeners/l1/x', why('l1')],
+      ['listener', 'l2', '/vulcand/listeners/l2/y/z', why('l2')],
+    ],
+  )
+})

@@ -371,3 +371,17 @@ test('a stream has neither limits nor a predicate', () => {
     'Settings.FailoverPredicate has no effect with Stream, as in vulcand',
   ])
 })
+
+test('a limit of no connections refuses all, and is held to its variable like any other', () => {
+  const none = { Connections: 0, Variable: 'client.ip' }
+
+  assert.deepEqual(admitted(middleware('connlimit', none)), {
+    ...{ kind: 'respond', status: 429, body: 'max connections reached: 0', priority: 3 },
+  })
+  for (const Variable of ['client.port', 'request.header.', 'x']) {
+    assert.match(
+      middleware('connlimit', { Connections: 0, Variable }).fault ?? '',
+      /^Middleware\.Variable: must be client\.ip/,
+    )
+  }
+})

@@ -150,7 +150,7 @@ export function createMirror(layout: Layout, maxChars: number = MAX_SOURCE_CHARS
     const shown = all.slice(0, MAX_ORPHANS).map((one): Problem => ({ ...one, source: '' }))
     const [next] = all.slice(MAX_ORPHANS)
     if (next === undefined) return shown
-    const message = `and ${all.length - MAX_ORPHANS} more without their main keys`
+    const message = `and ${all.length - MAX_ORPHANS} more keys that declare nothing`
     return [...shown, { kind: 'source', id: '', message, source: '', key: next.key }]
   }
 

@@ -26,7 +26,7 @@ export function createVulcandLayout(sealKey: string | null, flags?: DaemonFlags)
     name: 'vulcand',
     groupOf(path) {
       const whole = wholeForm(path)
-      return objectOfKey(whole) === null ? null : whole
+      return objectOfKey(whole) === null && listenerAbove(path) === null ? null : whole
     },
     read(entries) {
       const [first, second] = entries
@@ -42,8 +42,19 @@ export function createVulcandLayout(sealKey: string | null, flags?: DaemonFlags)
           : [`${quote(other.key)} is not read: ${quote(chosen.key)} takes precedence`]
       return readEntry(name, chosen, remarks, { sealKey, flags })
     },
+    orphanOf([entry]) {
+      const id = entry === undefined ? null : listenerAbove(entry.path)
+      if (entry === undefined || id === null) return null
+      const message = `is not read: vulcand takes it for the listener ${quote(id)}, whose key has nothing behind the id; write it there`
+      return { kind: 'listener', id, key: entry.key, message }
+    },
     pathOf: keyOfObject,
   }
+}
+
+/** vulcand does not look at what follows the id. Null: it is no such key. */
+function listenerAbove(path: string): string | null {
+  return /^listeners\/([^/]+)\//.exec(path)?.[1] ?? null
 }
 
 function wholeForm(path: string): string {

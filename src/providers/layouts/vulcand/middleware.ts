@@ -1,5 +1,6 @@
 /** Translates vulcand's middlewares. As in vulcand, a lower Priority is further out. */
 import { quote, isMap } from '../../../model/parsed.ts'
+import { parseLimitKey } from '../../../policy/limiting/limit-key.ts'
 import { TranslationError, type Translation } from '../translation.ts'
 import { translateBreaker } from './cbreaker.ts'
 import { translateRewrite, translateTrace } from './rewrite-and-trace.ts'
@@ -64,6 +65,9 @@ function translateConnLimit(limit: GoStruct): MiddlewareForm {
   const connections = notNegative(limit, 'Connections')
   const key = required(limit, 'Variable')
   if (connections > 0) return { kind: 'connlimit', connections, key }
+  // Of a limit that counts, admission checks it.
+  const parsed = parseLimitKey(key)
+  if (!parsed.ok) throw new TranslationError(`${limit.place('Variable')}: ${parsed.message}`)
   // vulcand then rejects everything, so it must not admit everything here.
   return { kind: 'respond', status: 429, body: 'max connections reached: 0' }
 }
