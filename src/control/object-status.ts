@@ -30,12 +30,13 @@ export type StatusOf = (
 ) => ObjectStatus
 
 export function createStatusOf(
-  merge: Pick<Merge, 'find'>,
+  merge: Pick<Merge, 'find' | 'precedence'>,
   admission: Pick<Admission, 'find'>,
 ): StatusOf {
   return (source, { kind, id }, revision, read) => {
     const merged = merge.find(kind, id)
-    const isShadowed = merged !== null && merged.source !== source
+    // Until this source has been read, a later one may have the name.
+    const isShadowed = merged !== null && merge.precedence(merged.source) < merge.precedence(source)
     // A backend that an earlier source has, too, is in the table by another name.
     const tableId = isShadowed && kind === 'backend' ? `${id}@${source}` : id
     const known = admission.find(kind, tableId)

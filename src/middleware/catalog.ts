@@ -47,6 +47,10 @@ export const MIDDLEWARES: readonly MiddlewareKind<unknown>[] = [
 
 const BY_NAME = new Map(MIDDLEWARES.map((one) => [one.kind, one]))
 
+export function isMiddlewareKind(name: string): boolean {
+  return BY_NAME.has(name)
+}
+
 /**
  * Loads what `compileMiddleware` needs in this thread; null: nothing. Does not throw: compileMiddleware throws for the same
  * reason.

@@ -12,6 +12,7 @@ import { objectEndpoints } from '../../src/admin/objects/endpoints.ts'
 import { createObjectService, type ObjectService } from '../../src/admin/objects/object-service.ts'
 import type { AdminCertificate } from '../../src/admin/listening.ts'
 import { createAdmin } from '../../src/admin/server.ts'
+import type { StatusOf } from '../../src/control/object-status.ts'
 import { createWriter, type Writer, type WrittenLayout } from '../../src/control/writing/writer.ts'
 import { NO_ACME } from '../../src/observe/reports/acme-report.ts'
 import { loadLayout } from '../../src/providers/catalog/layouts.ts'
@@ -39,6 +40,8 @@ export interface ObjectsSiteOptions {
   readonly layout?: WrittenLayout
   readonly sealKey?: string
   readonly keys?: KeyStore
+  /** Absent: all are in force. */
+  readonly statusOf?: StatusOf
   readonly access?: Partial<AccessSettings>
   /** Instead of `access`: may return others later. */
   readonly accessNow?: () => Partial<AccessSettings>
@@ -72,7 +75,7 @@ export async function startObjectsSite(
   t.after(() => writer.close())
   const service = createObjectService({
     openWriter: () => Promise.resolve(writer),
-    statusOf: () => ({ state: 'in-force', reasons: [], inForce: null }),
+    statusOf: options.statusOf ?? (() => ({ state: 'in-force', reasons: [], inForce: null })),
     whenInForce: () => Promise.resolve(),
   })
   const logged: { fields: object; message: string }[] = []

@@ -5,6 +5,7 @@ import { daemonEndpoints } from '../../src/admin/vulcand/daemon.ts'
 import { vulcandEndpoints } from '../../src/admin/vulcand/endpoints.ts'
 import { goSyntaxError } from '../../src/admin/vulcand/go-syntax.ts'
 import type { WrittenLayout } from '../../src/control/writing/writer.ts'
+import type { ObjectStatus } from '../../src/control/object-status.ts'
 import type { LogLevel } from '../../src/model/settings.ts'
 import { COUNT, COUNTERS } from '../../src/scoreboard/layout.ts'
 import { createAuthority } from '../support/certificates.ts'
@@ -574,3 +575,21 @@ function isJson(text: string): boolean {
 function toBase64(text: string): string {
   return Buffer.from(text).toString('base64')
 }
+
+test('an object of a name that an earlier source has is refused, and not written', async (t) => {
+  const shadowed: ObjectStatus = {
+    state: 'shadowed',
+    reasons: ['source "flags" declares listener "l1", too, and takes precedence'],
+    inForce: null,
+  }
+  const { send, writer } = await startVulcand(t, { statusOf: () => shadowed })
+
+  const refused = await send('POST', '/v2/listeners', { Listener: JSON.parse(LISTENER) as object })
+
+  assert.equal(refused.status, 409)
+  assert.deepEqual(await refused.json(), {
+    message:
+      'source "flags" declares listener "l1", too, and takes precedence: choose another id, or remove it there. Nothing was changed',
+  })
+  assert.deepEqual(await writer.list('listener'), [])
+})

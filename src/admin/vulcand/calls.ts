@@ -9,6 +9,7 @@ import { joinParts, type ObjectKind, type ObjectName } from '../../model/names.t
 import { vulcandForm } from '../../providers/layouts/native/layout.ts'
 import { keyOfStored } from '../../providers/layouts/object-keys.ts'
 import { TranslationError } from '../../providers/layouts/translation.ts'
+import { isMiddlewareKind } from '../../middleware/catalog.ts'
 import { parseGoDuration } from '../../model/go-duration.ts'
 import { readStruct } from '../../providers/layouts/vulcand/go-json.ts'
 import { toText } from '../body.ts'
@@ -103,9 +104,10 @@ export function createVulcandCalls({ service, isInForce }: VulcandOptions): Vulc
     const writer = await service.writer()
     // As in vulcand, a malformed object is refused before a missing one.
     const flaws = writer.refuse(name, toStored(writer, of.kind, form))
-    if (flaws.length > 0) throw refusal(form, flaws)
+    if (flaws.length > 0) throw refusal(of, form, flaws)
     await requireOwner(writer, of, owner, form)
-    return put(call, writer, name, form, ttlMs)
+    refuseShadowed(writer, name)
+    return put(of, call, writer, name, form, ttlMs)
   }
 
   async function patch(of: Kind, call: Call): Promise<Answer> {
@@ -128,7 +130,7 @@ export function createVulcandCalls({ service, isInForce }: VulcandOptions): Vulc
         form = toForm(of.kind, isMap(merged) ? merged : {}, name.id)
         return toStored(writer, of.kind, form)
       },
-      refuse: (flaws) => refusal(form, flaws),
+      refuse: (flaws) => refusal(of, form, flaws),
     })
     return answerOf(200, hideKeys(form), etagOf(result.revision))
   }
@@ -155,6 +157,7 @@ export function createVulcandCalls({ service, isInForce }: VulcandOptions): Vulc
   }
 
   async function put(
+    of: Kind,
     call: Call,
     writer: Writer,
     name: ObjectName,
@@ -164,9 +167,18 @@ export function createVulcandCalls({ service, isInForce }: VulcandOptions): Vulc
     const value = toStored(writer, name.kind, form)
     const result = await service.write({
       ...{ call, name, ttlMs, isPatch: false, next: () => value },
-      refuse: (flaws) => refusal(form, flaws),
+      refuse: (flaws) => refusal(of, form, flaws),
     })
     return answerOf(200, hideKeys(form), etagOf(result.revision))
+  }
+
+  /** vulcand answers with 200 to a listener of the name of its default one, and does nothing. */
+  function refuseShadowed(writer: Writer, name: ObjectName): void {
+    const nothing = { value: undefined, fault: null, revision: '', ttlMs: null, isSealed: false }
+    const { state, reasons } = service.status(writer, { ...name, ...nothing })
+    if (state !== 'shadowed') return
+    const help = 'choose another id, or remove it there'
+    throw new Refused(409, `${reasons.join('; ')}: ${help}. Nothing was changed`)
   }
 
   async function requireOwner(
@@ -319,7 +331,7 @@ function refuseType(of: Kind, form: JsonMap): void {
 }
 
 /** What vulcand says of it, where it has words for it. */
-function refusal(form: JsonMap, flaws: readonly Flaw[]): Refused {
+function refusal({ kind }: Kind, form: JsonMap, flaws: readonly Flaw[]): Refused {
   const has = (member: string): boolean => flaws.some(({ path }) => path[0] === member)
   if (has('route')) {
     const route = String(form['Route'])
@@ -329,8 +341,9 @@ function refusal(form: JsonMap, flaws: readonly Flaw[]): Refused {
     const { FailoverPredicate: predicate } = form['Settings'] as JsonMap
     return new Refused(400, `invalid failover predicate: ${String(predicate)}`)
   }
-  if (flaws.some(({ message }) => message.startsWith('there is no middleware'))) {
-    return new Refused(400, `middleware of type ${String(form['Type'])} is not supported`)
+  const { Type: type } = form
+  if (kind === 'middleware' && typeof type === 'string' && !isMiddlewareKind(type)) {
+    return new Refused(400, `middleware of type ${type} is not supported`)
   }
   return new Refused(400, flaws.map(({ message }) => message).join('; '))
 }

@@ -18,7 +18,7 @@ const ANSWERS = {
   200: 'as vulcand',
   400: 'the object, or its JSON, is invalid',
   404: 'it, or what it belongs to, is not there',
-  409: 'it is in use, or no source can be written',
+  409: 'it is in use, an earlier source has its name, or no source can be written',
   412: 'If-Match or If-None-Match does not hold',
   503: 'the registry cannot be used now',
 }
