@@ -32,10 +32,22 @@ function reachable(host: string): string {
   return plainHost(host) === '::' ? '::1' : '127.0.0.1'
 }
 
+/** OpenSSL's, as Node names them. */
+const UNKNOWN_AUTHORITY: ReadonlySet<string> = new Set([
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+])
+
 /** What helps against an error; '' for nothing more. */
 export function helpFor(error: unknown): string {
-  const status = error instanceof SluiceError ? error.status : null
-  return status === 401 || status === 403 ? ' (set SLUICE_TOKEN to a token of admin.tokens)' : ''
+  if (!(error instanceof SluiceError)) return ''
+  const { status, code } = error
+  if (status === 401 || status === 403) return ' (set SLUICE_TOKEN to a token of admin.tokens)'
+  return code !== null && UNKNOWN_AUTHORITY.has(code)
+    ? ' (name its authorities with --ca FILE)'
+    : ''
 }
 
 /** An error of a client for people, in one line. */

@@ -1,4 +1,5 @@
 /** The flags that say where the API is, for every command that asks it. */
+import { isBaseUrl } from '../client/base-url.ts'
 import { quote } from '../model/parsed.ts'
 import { placeFlags, type SettingFlags } from './serve-words.ts'
 import { ADMIN_ADDRESS, CONFIG, type Flag, type Flags, type Words } from './spec.ts'
@@ -6,6 +7,8 @@ import { ADMIN_ADDRESS, CONFIG, type Flag, type Flags, type Words } from './spec
 export interface PlaceWords {
   /** An URL; null: the admin that the settings name. */
   readonly vulcan: string | null
+  /** The path of its authorities, PEM; null: those of the system, or of the settings. */
+  readonly ca: string | null
   readonly config: string | null
   readonly flags: SettingFlags
 }
@@ -16,6 +19,11 @@ export const PLACE_FLAGS: Flags = {
     text: 'of the API, https:// and unix:/PATH of a socket, too; may stand before the command',
     default: 'http://127.0.0.1:8182',
   },
+  ca: {
+    value: 'FILE',
+    text: 'with --vulcan https://...: the authorities of its certificate, PEM, in place of those of the system',
+    completes: 'file',
+  },
   config: CONFIG,
   'admin-address': ADMIN_ADDRESS,
 }
@@ -24,17 +32,12 @@ export const JSON_FLAG: Flag = { value: '', text: 'prints what the API responds'
 
 /** A string: what is wrong. */
 export function readPlace({ flags }: Pick<Words, 'flags'>): PlaceWords | string {
-  const { vulcan = null } = flags
-  if (vulcan !== null && !isPlace(vulcan)) {
+  const { vulcan = null, ca = null } = flags
+  if (vulcan !== null && !isBaseUrl(vulcan)) {
     return `--vulcan must be http://HOST:PORT, https://HOST:PORT or unix:/PATH, not ${quote(vulcan)}`
   }
-  return { vulcan, ...placeFlags(flags) }
-}
-
-/** What the client of the API takes as its base. */
-export function isPlace(text: string): boolean {
-  if (text.startsWith('unix:')) return /^unix:(?:\/\/)?\/./.test(text)
-  const url = URL.parse(text)
-  if (url === null || !['http:', 'https:'].includes(url.protocol)) return false
-  return url.username === '' && url.search === '' && url.hash === ''
+  if (ca !== null && vulcan?.startsWith('https:') !== true) {
+    return '--ca needs --vulcan https://HOST:PORT: of the own configuration the certificate is known'
+  }
+  return { vulcan, ca, ...placeFlags(flags) }
 }

@@ -4,6 +4,7 @@
  */
 import { Agent, type ClientRequest, type IncomingMessage, request as plainRequest } from 'node:http'
 import { Agent as SecureAgent, request as secureRequest } from 'node:https'
+import { parseBaseUrl, type Target } from './base-url.ts'
 import { memberOf, SluiceError } from './sluice-error.ts'
 
 /** What is known of the admin's certificate, and the certificate of the client. PEM texts. */
@@ -85,7 +86,7 @@ const MAX_MESSAGE = 2_000
 
 /** Throws TypeError if the options cannot be used. */
 export function createTransport(options: ClientOptions): Transport {
-  const target = parseTarget(options.baseUrl ?? DEFAULT_URL)
+  const target = parseBaseUrl(options.baseUrl ?? DEFAULT_URL)
   const { token, tls = {} } = options
   refuseOptions(target, options)
   const kept = { keepAlive: true, maxSockets: MAX_CONNECTIONS }
@@ -274,40 +275,6 @@ export function pathOf(...segments: readonly string[]): string {
 /** The options of a request that are those of a call. */
 export function toSignal({ signal }: CallOptions): CallOptions {
   return signal === undefined ? {} : { signal }
-}
-
-interface Target {
-  readonly isTls: boolean
-  readonly where: Readonly<Record<string, string | number>>
-  readonly prefix: string
-  readonly place: string
-}
-
-function parseTarget(text: string): Target {
-  const [, socketPath] = /^unix:(?:\/\/)?(\/.+)$/.exec(text) ?? []
-  if (socketPath !== undefined) {
-    return { isTls: false, where: { socketPath, host: 'localhost' }, prefix: '', place: text }
-  }
-  const url = URL.canParse(text) ? new URL(text) : null
-  const { protocol = '', hostname = '', port = '', username, search, hash } = url ?? {}
-  const isTls = protocol === 'https:'
-  if (url === null || hostname === '' || (!isTls && protocol !== 'http:')) {
-    throw new TypeError(
-      `baseUrl must be http://HOST:PORT, https://HOST:PORT or unix:/PATH, not ${JSON.stringify(text)}`,
-    )
-  }
-  if (username !== '' || search !== '' || hash !== '') {
-    throw new TypeError('baseUrl must have no user, query or fragment; a token is the option token')
-  }
-  return {
-    isTls,
-    where: {
-      host: hostname.replace(/^\[|\]$/g, ''),
-      ...(port === '' ? {} : { port: Number(port) }),
-    },
-    prefix: url.pathname.replace(/\/+$/, ''),
-    place: url.origin,
-  }
 }
 
 function refuseOptions(target: Target, { token, tls }: ClientOptions): void {

@@ -146,3 +146,23 @@ test('no words make it throw, and a mistake is always one line', () => {
     }),
   )
 })
+
+test('the URL of the API may stand before a command with words behind --', () => {
+  const drained = (line: string): unknown => {
+    const command = parse(line)
+    return command.kind === 'drain' ? [command.server, command.place.vulcan] : command
+  }
+
+  assert.deepEqual(drained('--vulcan http://a:1 drain -- v1'), ['v1', 'http://a:1'])
+  assert.deepEqual(drained('drain --vulcan http://a:1 -- v1'), ['v1', 'http://a:1'])
+  assert.deepEqual(drained('--vulcan=http://a:1 drain v1'), ['v1', 'http://a:1'])
+})
+
+test('authorities of the API need its URL with https', () => {
+  const needs = /--ca needs --vulcan https:\/\/HOST:PORT/
+
+  assert.match(mistakeIn('backend ls --ca ca.pem'), needs)
+  assert.match(mistakeIn('drain v1 --vulcan http://a:1 --ca ca.pem'), needs)
+  const command = parse('top --vulcan https://a:1 --ca ca.pem')
+  assert.equal(command.kind === 'top' ? command.place.ca : null, 'ca.pem')
+})

@@ -5,6 +5,7 @@ import fc from 'fast-check'
 import { parseCommandLine } from '../../src/cli/line/command-line.ts'
 import { type Figures, readFigures } from '../../src/cli/top/figures.ts'
 import { runTop, type TopWorld } from '../../src/cli/top/run.ts'
+import { openScreen } from '../../src/cli/top/screen.ts'
 import { tableLines } from '../../src/cli/top/table.ts'
 import type { TopCommand } from '../../src/cli/top/words.ts'
 import type { BreakerState, ServerState, VulcandStats } from '../../src/client/client.ts'
@@ -208,7 +209,7 @@ function openStage(client: TopWorld['client'], isTTY: boolean): Stage {
 const LIVE: TopCommand = {
   kind: 'top',
   ...{ limit: 20, refreshMs: 1_000, backend: null, isJson: false },
-  place: { vulcan: null, config: null, flags: {} },
+  place: { vulcan: null, ca: null, config: null, flags: {} },
 }
 
 test('live, it keeps the last figures while the API does not respond, and says so', async () => {
@@ -263,4 +264,19 @@ test('JSON is a line at each look', async () => {
   const lines = stage.written().trimEnd().split('\n')
   assert.equal(lines.length, 2)
   for (const line of lines) assert.deepEqual(JSON.parse(line), await figures())
+})
+
+test('a terminal that was told no size gets 80 columns and 24 rows', () => {
+  let written = ''
+  const output = Object.assign(new EventEmitter(), {
+    ...{ columns: 0, rows: 0 },
+    write: (piece: string) => (written += piece),
+  })
+  const input = Object.assign(new EventEmitter(), { resume() {}, pause() {} })
+  const screen = openScreen(output, input, () => {})
+
+  screen.draw((columns, rows) => [`${columns} x ${rows}`])
+  screen.close()
+
+  assert.ok(written.includes('80 x 23'))
 })

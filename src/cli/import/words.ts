@@ -1,6 +1,6 @@
 /** The words of `sluice import vulcand`: where the keys are, and what is made of them. */
+import { isBaseUrl } from '../../client/base-url.ts'
 import { quote } from '../../model/parsed.ts'
-import { isPlace } from '../place-words.ts'
 import type { CommandSpec, Flags } from '../spec.ts'
 
 export type ImportFrom =
@@ -117,7 +117,7 @@ function fromOf(
   ].filter((name) => flags[name] !== undefined)
   if (idle !== undefined) return `--${idle} has no effect with --${given[0] ?? ''}`
   if (api !== undefined) {
-    if (isPlace(api)) return { kind: 'api', url: api }
+    if (isBaseUrl(api)) return { kind: 'api', url: api }
     return `--api must be http://HOST:PORT, https://HOST:PORT or unix:/PATH, not ${quote(api)}`
   }
   if (dump !== undefined) return { kind: 'dump', path: dump, prefix }

@@ -8,7 +8,7 @@ export interface Ahead {
 
 export function takeUrl(words: readonly string[]): Ahead {
   const [first = '', second = ''] = words
-  const at = isUrl(first) ? 0 : isUrl(second) ? 1 : -1
+  const at = isUrl(first) ? 0 : isUrl(second) && first !== '--' ? 1 : -1
   if (at === -1) return { url: [], others: words }
   const count = words[at]?.includes('=') === true ? 1 : 2
   return {

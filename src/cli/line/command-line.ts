@@ -49,11 +49,12 @@ export function parseCommandLine(argv: readonly string[]): Command {
   )
 }
 
-/** Where a command that has it reads it. */
+/** Where a command that has it reads it: behind `--` are no flags. */
 function withUrlLast(argv: readonly string[]): readonly string[] {
   if (argv[0] === COMPLETE.name) return argv
   const { url, others } = takeUrl(argv)
-  return [...others, ...url]
+  const end = others.indexOf('--')
+  return end === -1 ? [...others, ...url] : others.toSpliced(end, 0, ...url)
 }
 
 function parseWords(spec: Spec, words: readonly string[]): Command {

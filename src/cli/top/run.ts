@@ -32,7 +32,7 @@ async function printOnce(command: TopCommand, world: TopWorld): Promise<0 | 1> {
   const figures = await look(command, world, world.ended)
   if (typeof figures === 'string') return fail(figures, world)
   const { output, isColored } = world
-  const columns = output.isTTY === true ? (output.columns ?? null) : null
+  const columns = output.isTTY === true ? output.columns || null : null
   const lines = tableLines(figures, { columns, rows: null, isColored })
   output.write(lines.map((line) => `${line}\n`).join(''))
   return 0

@@ -34,7 +34,9 @@ export function openScreen(output: ScreenOutput, input: ScreenInput, end: () => 
 
   function redraw(): void {
     if (latest === null || !isOpen) return
-    const { columns = 80, rows = 24 } = output
+    // A terminal of no size has not been told it: the pty of a script, a serial line.
+    const columns = output.columns || 80
+    const rows = output.rows || 24
     // The last line stays free: a terminal scrolls when it is written to its end.
     const lines = latest(columns, rows - 1).slice(0, Math.max(0, rows - 1))
     // Each line is cleared behind its text, and what is below it: nothing flickers.
