@@ -180,6 +180,7 @@ function readProtocol(form: TlsOptionsForm, at: Path, flaws: Flaw[]): TlsProtoco
   const base = TLS_PROFILES[profile ?? 'intermediate']
   const versions = readVersions(form, base, at, flaws)
   const where = [...at, ciphers === undefined ? 'profile' : 'ciphers']
+  refuseOldCiphers(ciphers, versions, where, flaws)
   const suites = readCiphers(ciphers ?? base.ciphers, versions, where, flaws)
   if (curves?.length === 0) flaws.push(flaw([...at, 'curves'], 'must name at least one'))
   return { ...versions, ciphers: suites, curves: curves ?? base.curves }
@@ -199,6 +200,18 @@ export function readVersions(
   if (lowest > highest)
     flaws.push(flaw([...at, 'minVersion'], `${lowest} is above maxVersion ${highest}`))
   return { minVersion: lowest, maxVersion: highest }
+}
+
+/** Suites of TLS 1.2 where 1.3 alone is spoken: they would have no effect. `at`: their place. */
+export function refuseOldCiphers(
+  ciphers: readonly string[] | undefined,
+  { minVersion }: Versions,
+  at: Path,
+  flaws: Flaw[],
+): void {
+  if (minVersion !== 'TLSv1.3' || ciphers === undefined || ciphers.some(isTls13Cipher)) return
+  const help = 'add one, or leave the list out'
+  flaws.push(flaw(at, `has no cipher suite of TLS 1.3, the only version that is spoken; ${help}`))
 }
 
 /** `at`: the place of the suites. */

@@ -1,11 +1,16 @@
 /** The schema of TLS to a backend's servers, whose versions and suites are declared as those of listeners. */
 import * as z from 'zod'
 import { MAX_PEM_CHARS, readAuthorities, type ReadPem } from '../model/certificate.ts'
-import { type Flaw, flaw, type Path } from '../model/parsed.ts'
+import type { Flaw, Path } from '../model/parsed.ts'
 import type { TlsToServers } from '../model/snapshot.ts'
-import { isTls13Cipher } from '../model/tls-options.ts'
 import { section, serverName, text } from '../options/fields.ts'
-import { readCiphers, readVersions, type TlsOptionsForm, tlsOptionsShape } from './tls-options.ts'
+import {
+  readCiphers,
+  readVersions,
+  refuseOldCiphers,
+  type TlsOptionsForm,
+  tlsOptionsShape,
+} from './tls-options.ts'
 
 /** As written: `ca` is still a path, or text. */
 export interface TlsToServersForm extends Pick<
@@ -46,15 +51,7 @@ export function readTlsToServers(
 ): TlsToServers {
   const { verify, ca, serverName = null, ciphers, tickets = true } = form
   const versions = readVersions(form, VERSIONS, at, flaws)
-  if (versions.minVersion === 'TLSv1.3' && ciphers?.some(isTls13Cipher) === false) {
-    const help = 'add one, or leave the list out'
-    flaws.push(
-      flaw(
-        [...at, 'ciphers'],
-        `has no cipher suite of TLS 1.3, the only version that is spoken; ${help}`,
-      ),
-    )
-  }
+  refuseOldCiphers(ciphers, versions, [...at, 'ciphers'], flaws)
   return {
     verify,
     ca: ca === undefined ? null : readAuthorities(ca, [...at, 'ca'], read, flaws),

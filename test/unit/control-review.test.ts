@@ -295,3 +295,26 @@ test('an authority in the chain that ends first is the end of the certificate', 
 
   assert.match(found?.message ?? '', /^the certificate for a\.test, or one .* ends in 2 days/)
 })
+
+test('tls of a backend whose servers are spoken to in clear is a hint', () => {
+  const tls = { serverName: 'inside.test' }
+  const backends = {
+    clear: { servers: { s: 'http://10.0.0.1:80' }, tls },
+    secure: { servers: { s: 'https://10.0.0.1:443' }, tls },
+    some: { servers: { s: 'http://10.0.0.1:80', t: 'https://10.0.0.1:443' }, tls },
+    plain: { servers: { s: 'http://10.0.0.1:80' }, tls: {} },
+    empty: { servers: {}, tls },
+  }
+  const frontends = Object.fromEntries(
+    Object.keys(backends).map((id) => [id, { route: `Path("/${id}")`, backend: id }]),
+  )
+
+  const found = diagnosticsOf({ ...SITE, backends, frontends })
+
+  assert.deepEqual(
+    found.filter((line) => line.includes('tls:')).map((line) => line.slice(line.indexOf('hint'))),
+    [
+      'hint backend clear: tls: is not used: its servers are spoken to in clear; begin their URLs with https://, or with tls:// for streams',
+    ],
+  )
+})

@@ -306,3 +306,23 @@ test('what is made for a router with the longest name has an id of its own', () 
     .map(({ kind, id }) => `${kind} ${id}`)
   assert.equal(new Set(ids).size, 6, ids.join('\n'))
 })
+
+test('suites of TLS 1.2 where 1.3 alone is spoken have no effect, as in Traefik', () => {
+  const { host, remarks } = routerWith(
+    { rule: 'Host(`a.test`)', 'tls/options': 'modern' },
+    {
+      minVersion: 'VersionTLS13',
+      'cipherSuites/0': 'TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256',
+    },
+    'modern',
+  )
+
+  assert.deepEqual(host?.value, { names: ['a.test'], tls: { minVersion: 'TLSv1.3' } })
+  assert.equal(validateObject('host', 'router-r', host?.value, String), null)
+  assert.ok(
+    remarks.includes(
+      'tls/options: ciphersuites has no effect: they are of TLS 1.2, and minversion is VersionTLS13',
+    ),
+    remarks.join('\n'),
+  )
+})

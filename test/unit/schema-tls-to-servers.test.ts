@@ -1,7 +1,8 @@
 // facts/vulcand.md 2.3 and 2.4: what a backend may declare of TLS and keep-alive towards its servers.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { parseBackend } from '../../src/schema/objects.ts'
+import { parseHost } from '../../src/schema/host-certificate.ts'
+import { parseBackend, parseListener } from '../../src/schema/objects.ts'
 
 function flawsOf(backend: object): readonly string[] {
   const parsed = parseBackend('b', { servers: {}, ...backend }, () => '')
@@ -70,3 +71,20 @@ for (const [backend, flaw] of REFUSED) {
     assert.match(flaws[0] ?? '', flaw)
   })
 }
+
+test('suites of TLS 1.2 where a listener or a host speaks 1.3 alone are refused', () => {
+  const old = ['ECDHE-RSA-AES128-GCM-SHA256']
+  const flaw = /^tls\.ciphers: has no cipher suite of TLS 1\.3, the only version/
+  for (const tls of [
+    { minVersion: 'TLSv1.3', ciphers: old },
+    { profile: 'modern', ciphers: old },
+  ]) {
+    const listener = parseListener('l', { address: ':443', protocol: 'https', tls }, () => '')
+    const host = parseHost('a.test', { names: ['a.test'], tls }, () => '')
+    for (const parsed of [listener, host]) {
+      assert.match(parsed.ok ? '' : (parsed.problems[0]?.message ?? ''), flaw)
+    }
+  }
+  const mixed = { minVersion: 'TLSv1.3', ciphers: ['TLS_AES_256_GCM_SHA384', ...old] }
+  assert.ok(parseHost('a.test', { names: ['a.test'], tls: mixed }, () => '').ok)
+})

@@ -161,7 +161,9 @@ export function createListenerAdmission(
           const inForce = whole ?? (object === null ? null : (table.objects.get(record.id) ?? null))
           const flaws: Flaw[] = [...candidate.flaws]
           if (rejection !== null) flaws.push({ message: rejection, path: ['address'] })
-          else if (object !== null && whole === null) flaws.push(MISSING_CERTIFICATE)
+          else if (object !== null && whole === null) {
+            flaws.push(inForce === null ? MISSING_CERTIFICATE : REMOVED_CERTIFICATE)
+          }
           decisions.decide('listener', record, inForce === null ? null : object, flaws)
           table.put(record.id, inForce)
         } catch (error) {
@@ -270,9 +272,12 @@ function strictestFirst(
   return hosts.toSorted((a, b) => rankOf(a) - rankOf(b))
 }
 
-const MISSING_CERTIFICATE = flaw(
+const NEEDS_CERTIFICATE =
+  'TLS needs at least one certificate: under its tls, of a host, or ordered by acme'
+const MISSING_CERTIFICATE = flaw(['protocol'], NEEDS_CERTIFICATE)
+const REMOVED_CERTIFICATE = flaw(
   ['protocol'],
-  'TLS needs at least one certificate: under its tls, of a host, or ordered by acme',
+  `${NEEDS_CERTIFICATE}; the one that was removed stays in use until there is another one, or the listener is deleted`,
 )
 
 function addressesIn(table: TrackedMap<Listener>): string {

@@ -4,7 +4,8 @@
  * found.
  */
 import { isTerminal } from '../../middleware/catalog.ts'
-import { speaksHttp1 } from '../../model/server-url.ts'
+import { speaksHttp1, speaksTls } from '../../model/server-url.ts'
+import { isMap } from '../../model/parsed.ts'
 import type { Frontend, Listener } from '../../model/snapshot.ts'
 import type { DeclaredObject } from '../../providers/provider.ts'
 import type { Expression } from '../../routing/expression.ts'
@@ -74,6 +75,7 @@ export function review({
           ...unused(inForce, declared),
           ...withoutServers(inForce, declared),
           ...inForce.flatMap(unusedHttp2),
+          ...inForce.flatMap(unusedTls),
         ]
       : []),
   ]
@@ -234,6 +236,19 @@ function unusedHttp2(object: InForce): readonly Diagnostic[] {
   return [{ object, level: 'hint', path: ['http2'], message }]
 }
 
+/** Options of TLS to servers that all speak in clear. */
+function unusedTls(object: InForce): readonly Diagnostic[] {
+  if (object.kind !== 'backend') return []
+  const { value } = object.declared
+  const tls = isMap(value) ? value['tls'] : undefined
+  if (!isMap(tls) || Object.keys(tls).length === 0) return []
+  const { servers } = object.object
+  if (servers.length === 0 || servers.some(({ scheme }) => speaksTls(scheme))) return []
+  const message =
+    'is not used: its servers are spoken to in clear; begin their URLs with https://, or with tls:// for streams'
+  return [{ object, level: 'hint', path: ['tls'], message }]
+}
+
 /** Backends that are named, and that no server is declared for. */
 export function withoutServers(
   inForce: readonly InForce[],
@@ -243,7 +258,8 @@ export function withoutServers(
   return inForce.flatMap((object): Diagnostic[] => {
     if (object.kind !== 'backend' || !named.has(object.id)) return []
     if (object.object.servers.length > 0) return []
-    return [{ object, level: 'hint', path: [], message: 'has no servers: its requests get 503' }]
+    const message = 'has no servers: its requests get 503'
+    return [{ object, level: 'hint', path: [], message, code: 'no-servers' }]
   })
 }
 

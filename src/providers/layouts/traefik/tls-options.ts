@@ -3,7 +3,7 @@
  * translated exactly or not at all, and their routers are closed then. Of the others, what cannot be translated is a remark.
  */
 import { quote } from '../../../model/parsed.ts'
-import { ACME_TLS, cipherNamed, curveNamed } from '../../../model/tls-options.ts'
+import { ACME_TLS, cipherNamed, curveNamed, isTls13Cipher } from '../../../model/tls-options.ts'
 import { TranslationError } from '../translation.ts'
 import { remarkUnknown, type Branch } from './branch.ts'
 
@@ -36,10 +36,11 @@ export function translateTlsOptions(branch: Branch): TranslatedTlsOptions {
     remarks.push('snistrict is not honoured: set strictSni of the listener')
   }
   const alpn = branch.list('alpnprotocols').filter((name) => name !== ACME_TLS)
+  const versions = translateVersions(branch, remarks)
   return {
     tls: {
-      ...translateVersions(branch, remarks),
-      ...translateNames(branch, 'ciphersuites', 'ciphers', cipherNamed, remarks),
+      ...versions,
+      ...translateCiphers(branch, versions, remarks),
       ...translateNames(branch, 'curvepreferences', 'curves', curveNamed, remarks),
       ...(clientAuth === null ? {} : { clientAuth }),
       ...(branch.flag('disablesessiontickets') ? { tickets: false } : {}),
@@ -75,6 +76,20 @@ function translateVersions(branch: Branch, remarks: string[]): Record<string, st
     delete versions['maxVersion']
   }
   return versions
+}
+
+/** Those of TLS 1.2 have no effect where 1.3 alone is spoken, as in Go. */
+function translateCiphers(
+  branch: Branch,
+  versions: Readonly<Record<string, string>>,
+  remarks: string[],
+): Readonly<Record<string, readonly string[]>> {
+  const translated = translateNames(branch, 'ciphersuites', 'ciphers', cipherNamed, remarks)
+  const { ciphers = [] } = translated
+  const isTooOld = versions['minVersion'] === 'TLSv1.3' && !ciphers.some(isTls13Cipher)
+  if (!isTooOld || ciphers.length === 0) return translated
+  remarks.push('ciphersuites has no effect: they are of TLS 1.2, and minversion is VersionTLS13')
+  return {}
 }
 
 function translateNames(
