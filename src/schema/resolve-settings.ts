@@ -193,11 +193,13 @@ function refuseStore(name: string, sources: readonly SourceSpec[]): string | nul
 }
 
 /**
- * Sources and the folder of the embedded store: without them other objects would be served. Without `acme`, listeners would have
- * no certificates, and without what protects the admin, anybody could use it. Without the lock, several programs would scale.
+ * Sources and the folder of the embedded store: without them other objects would be served, and without the order of routes and
+ * the form of errors other responses. Without `acme`, listeners would have no certificates, and without what protects the admin,
+ * anybody could use it. Without the lock, several programs would scale. Other settings have a default with which the same is
+ * served.
  */
 const FATAL =
-  /#\/(?:sources|data|acme|scaling|admin\/(?:tokens|tls|anonymous|socket|write))(?:\/|$)/
+  /#\/(?:sources|data|routing|errors|acme|scaling|admin\/(?:tokens|tls|anonymous|socket|write))(?:\/|$)/
 
 /** The path of the file: flag, else SLUICE_CONFIG, else `normal`. */
 export function resolveConfigPath(

@@ -333,3 +333,12 @@ test('says what is wrong with a host of the admin', () => {
   assert.match(messages(['a.*.internal']), /admin\.hosts: .*not a valid name/)
   assert.equal(messages(['*', 'localhost']), '')
 })
+
+test('settings of a file without which another thing would be served stop a start, others do not', () => {
+  const fatalIn = (file: string): readonly string[] =>
+    resolve({ file }).fatal.map(({ message }) => message.split(':')[0] ?? '')
+
+  assert.deepEqual(fatalIn('routing: { order: vulcnad }'), ['routing.order'])
+  assert.deepEqual(fatalIn('errors: { form: plain }'), ['errors.form'])
+  assert.deepEqual(fatalIn('workers: many\nadmin: { address: nowhere }\ndrain: 9y\n'), [])
+})
