@@ -109,3 +109,18 @@ test('a number of sockets that no unit has is refused as a whole', (t) => {
     'LISTEN_FDS names 100000000 sockets of systemd; at most 10000 are taken, so none is used',
   ])
 })
+
+test('a name that sockets of several ports have leaves them to the listeners of their addresses', (t) => {
+  const root = fakeProc(
+    t,
+    [11, 12, 21].map((inode) => `socket:[${inode}]`),
+  )
+  const env = { LISTEN_PID: '7', LISTEN_FDS: '3', LISTEN_FDNAMES: 'web:web:tls' }
+
+  const { sockets } = takeActivation(env, 7, root)
+
+  assert.deepEqual(
+    sockets.map(({ listener }) => listener),
+    [null, null, 'tls'],
+  )
+})

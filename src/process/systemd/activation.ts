@@ -1,7 +1,8 @@
 /**
  * Socket activation (sd_listen_fds): systemd has opened the sockets before it starts the program, which so needs no right to
  * bind them, and no connection is refused while it restarts. LISTEN_FDS of them begin at descriptor 3, if LISTEN_PID is this
- * process; LISTEN_FDNAMES names them. A socket is for the listener of its name, else for that of its address.
+ * process; LISTEN_FDNAMES names them. A socket is for the listener of its name, else for that of its address. A unit gives all of its
+ * sockets one name, which says nothing if they are of several ports.
  */
 import { closeSync, openSync, readFileSync, readlinkSync, readSync } from 'node:fs'
 import { isIPv4 } from 'node:net'
@@ -53,7 +54,19 @@ export function takeActivation(
       )
     } else sockets.push({ fd, at: place, listener: name || null, declared: null })
   }
-  return { sockets, problems }
+  return { sockets: withoutVagueNames(sockets), problems }
+}
+
+function withoutVagueNames(sockets: readonly ListeningSocket[]): ListeningSocket[] {
+  const places = Map.groupBy(sockets, ({ listener }) => listener)
+  return sockets.map((socket) => {
+    const alike = places.get(socket.listener) ?? []
+    return new Set(alike.map(portOf)).size > 1 ? { ...socket, listener: null } : socket
+  })
+}
+
+function portOf({ at }: ListeningSocket): string | number {
+  return typeof at === 'string' ? at : at.port
 }
 
 /** `socket:[4711]` -> 4711. */
