@@ -17,13 +17,20 @@ export interface ListeningSocket {
 
 /** The inherited sockets, as one serving thread sees them. */
 export interface InheritedSockets {
-  /** For this thread. */
+  /** Ports, for this thread. */
   readonly own: readonly ListeningSocket[]
   /** For other threads. */
   readonly others: readonly ListeningSocket[]
+  /** Unix sockets, for all threads: that of its listener takes each. */
+  readonly unix: readonly ListeningSocket[]
+  /** In memory that the threads share, a cell for each of `unix`: 1 once a thread has it. */
+  readonly claims: Int32Array
 }
 
-export const NO_SOCKETS: InheritedSockets = { own: [], others: [] }
+export const NO_SOCKETS: InheritedSockets = {
+  ...{ own: [], others: [], unix: [] },
+  claims: new Int32Array(0),
+}
 
 /** Whether the socket is for this listener. */
 export function isFor(
@@ -59,11 +66,10 @@ export function dealSockets(
 ): InheritedSockets[] {
   const dealt = new Map<string, number>()
   const own = Array.from({ length: threads }, (): ListeningSocket[] => [])
+  const unix = sockets.filter(({ at }) => typeof at === 'string')
+  const claims = new Int32Array(new SharedArrayBuffer(unix.length * Int32Array.BYTES_PER_ELEMENT))
   for (const socket of sockets) {
-    if (typeof socket.at === 'string') {
-      for (const mine of own) mine.push(socket)
-      continue
-    }
+    if (unix.includes(socket)) continue
     const place = describeSocket(socket)
     const turn = dealt.get(place) ?? 0
     dealt.set(place, turn + 1)
@@ -71,6 +77,7 @@ export function dealSockets(
   }
   return own.map((mine) => ({
     own: mine,
-    others: sockets.filter((socket) => !mine.includes(socket)),
+    others: sockets.filter((socket) => !mine.includes(socket) && !unix.includes(socket)),
+    ...{ unix, claims },
   }))
 }

@@ -42,7 +42,7 @@ export type ToThread =
   | { readonly kind: 'trusted'; readonly blocks: readonly string[] }
   /** For TLS sessions from now on. */
   | { readonly kind: 'ticket keys'; readonly keys: Uint8Array }
-  /** Close the inherited sockets that no listener has taken. */
+  /** Close the inherited sockets whose listener is no more. */
   | { readonly kind: 'drop inherited' }
   /** Another process goes on with the listening sockets. */
   | { readonly kind: 'passed on' }

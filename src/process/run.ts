@@ -43,7 +43,7 @@ import { openServiceManager } from './systemd/notify.ts'
 import { sortSockets, unusedSockets } from './upgrade/inherited.ts'
 import type { Predecessor } from './upgrade/predecessor.ts'
 import { commandOf } from './upgrade/program.ts'
-import { refuseEmptySources, refuseLostListeners, untilProbed } from './upgrade/ready-to-replace.ts'
+import { refuseEmptySources, refuseLostObjects, untilProbed } from './upgrade/ready-to-replace.ts'
 import type { Successor } from './upgrade/successor.ts'
 import { createUpgrades } from './upgrade/upgrades.ts'
 import type { Workers } from './workers.ts'
@@ -112,6 +112,10 @@ export async function run(options: RunOptions): Promise<number> {
     refusal: () => (state === 'ready' ? null : `this program is ${state}`),
     sockets: async () => [...(admin?.sockets() ?? []), ...(await threads.sockets())],
     secrets: () => threads.secrets(),
+    lastGood: () =>
+      control.setAside().flatMap(({ kind, id, serving }) => (serving ? { kind, id } : [])),
+    // Scripts end vulcand while its child starts, which serves on. systemd stops the service, and not one process.
+    outlivesStop: isStrict && !manager.isThere,
     log,
   })
   const live = createLiveSettings({
@@ -277,7 +281,7 @@ export async function run(options: RunOptions): Promise<number> {
     if (isStrict) requireSources(control)
     if (predecessor !== null) {
       refuseEmptySources(control.sources())
-      refuseLostListeners(predecessor.sockets, control.setAside())
+      refuseLostObjects(predecessor, control.setAside())
       await untilProbed(health.servers, isStopping)
     }
     const listeners = [...control.listeners()]
@@ -382,7 +386,7 @@ export async function run(options: RunOptions): Promise<number> {
     // A signal may arrive before the first table is in force.
     const started = start()
     const early = await Promise.race([started, signals.stop])
-    end = early ?? (await Promise.race([signals.stop, upgrades.handedOver]))
+    end = early ?? (await upgrades.untilEnd(signals.stop))
     log.info(typeof end === 'string' ? { signal: end } : { successor: end.pid }, 'draining')
     started.catch(() => {})
   } catch (error) {

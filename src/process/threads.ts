@@ -69,7 +69,7 @@ export interface Threads {
   secrets(): Secrets
   /** A successor goes on with the sockets. Called before `drain`. */
   passOn(): void
-  /** Closes inherited sockets that no listener has taken: connections would wait in them. */
+  /** Closes inherited sockets whose listener is no more: connections would wait in them. */
   dropInherited(): void
   /** All listening sockets, for a successor of this program. */
   sockets(): Promise<readonly ListeningSocket[]>
@@ -354,7 +354,9 @@ export function createThreads(options: ThreadsOptions): Threads {
         const late = delay(SOCKETS_WITHIN_MS, [], { ref: false })
         return Promise.race([one.sockets.promise, late])
       })
-      return (await Promise.all(found)).flat()
+      // An inherited unix socket without a listener is in those of each thread.
+      const all = (await Promise.all(found)).flat()
+      return [...new Map(all.map((socket) => [socket.fd, socket])).values()]
     },
     listeners: () => listening.reports(),
   }

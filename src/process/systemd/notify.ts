@@ -6,6 +6,8 @@
 import { execFile } from 'node:child_process'
 
 export interface ServiceManager {
+  /** systemd has started this program as a unit of Type=notify. */
+  readonly isThere: boolean
   /** Lines such as READY=1. Resolves when they, and those before them, were sent or could not be. */
   notify(...lines: readonly string[]): Promise<void>
   /** Begins the watchdog, if the unit has one: it is fed while `isAlive` holds. */
@@ -53,6 +55,7 @@ export function openServiceManager({ env, pid, complain }: ServiceManagerOptions
   }
 
   return {
+    isThere,
     notify,
     watch(isAlive) {
       if (watchMs === null) return

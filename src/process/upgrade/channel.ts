@@ -1,7 +1,7 @@
 /**
  * What a program and its successor say to each other, as lines of JSON on a pair of sockets:
  *
- *   program     begin (sockets, secrets)                                  yours, drains
+ *   program     begin (sockets, secrets, what it serves)                  yours, drains
  *   successor                             starts, problem ...  ready                     takes the data folder
  *
  * The end of it before `ready` is a failed start; after `ready` it means that the program has gone, as `yours` does.
@@ -17,6 +17,8 @@ export interface Begin {
   /** Base64. Sticky cookies and TLS sessions stay valid. */
   readonly secret: string
   readonly ticketKeys: string
+  /** Objects that are invalid as they are declared now, and whose last good version is served; absent: of older versions. */
+  readonly lastGood?: readonly { readonly kind: string; readonly id: string }[]
 }
 
 export type FromProgram = Begin | { readonly kind: 'yours' }

@@ -8,7 +8,7 @@ import {
   openChannel,
 } from './channel.ts'
 
-export interface Predecessor extends Pick<Begin, 'pid' | 'sockets' | 'secret' | 'ticketKeys'> {
+export interface Predecessor extends Omit<Required<Begin>, 'kind'> {
   /** The data folder is free: it has saved what it had, or it has ended. */
   readonly released: Promise<void>
   /** Why this program cannot start. */
@@ -46,10 +46,11 @@ export async function meetPredecessor(env: NodeJS.ProcessEnv): Promise<Predecess
     },
   )
   try {
-    const { pid, sockets, secret, ticketKeys } = await begun.promise
+    const { kind: _kind, lastGood = [], ...begin } = await begun.promise
     void released.promise.then(channel.close)
     return {
-      ...{ pid, sockets, secret, ticketKeys },
+      ...begin,
+      lastGood,
       released: released.promise,
       refuse: (text) => channel.send({ kind: 'problem', text }),
       leave() {

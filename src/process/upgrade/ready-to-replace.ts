@@ -3,9 +3,9 @@
  * a client must not notice that this one is new.
  */
 import { setTimeout as delay } from 'node:timers/promises'
-import type { ListeningSocket } from '../../model/listening-socket.ts'
 import type { Problem } from '../../model/problem.ts'
 import type { SourceReport } from '../../observe/reports/source-report.ts'
+import type { Predecessor } from './predecessor.ts'
 
 const LOOK_EVERY_MS = 20
 /** A server whose check has no result by then counts as it does at any start. */
@@ -35,15 +35,25 @@ export function refuseEmptySources(sources: readonly SourceReport[]): void {
   throw new Error(reasons.join('; '))
 }
 
-/** Throws if a listener of the program before it is set aside: that program serves its last good version, and this one has none. */
-export function refuseLostListeners(
-  sockets: readonly Pick<ListeningSocket, 'listener'>[],
+/**
+ * Throws if an object of the program before it would be lost: a listener that is open, or one of which that program serves the
+ * last good version, while its declaration is invalid and this program has no version of it.
+ */
+export function refuseLostObjects(
+  { sockets, lastGood }: Pick<Predecessor, 'sockets' | 'lastGood'>,
   setAside: readonly (Problem & { readonly serving: boolean })[],
 ): void {
-  const lost = setAside.filter(
-    ({ kind, id, serving }) =>
-      kind === 'listener' && !serving && sockets.some(({ listener }) => listener === id),
-  )
+  const served = new Set(lastGood.map(({ kind, id }) => `${kind} ${id}`))
+  for (const { listener } of sockets) served.add(`listener ${listener ?? ''}`)
+  const lost = setAside.filter(({ kind, id, serving }) => !serving && served.has(`${kind} ${id}`))
   if (lost.length === 0) return
-  throw new Error(lost.map(({ id, message }) => `listener "${id}": ${message}`).join('; '))
+  const reasons = lost
+    .slice(0, MOST_SHOWN)
+    .map(({ kind, id, message }) => `${kind} "${id}": ${message}`)
+  const more = lost.length > MOST_SHOWN ? `; and ${lost.length - MOST_SHOWN} more` : ''
+  throw new Error(`${reasons.join('; ')}${more}; ${HELP}`)
 }
+
+const MOST_SHOWN = 5
+const HELP =
+  'the running program serves an earlier version, which would be lost: mend what is declared, or remove it'

@@ -11,7 +11,10 @@ import {
   openChannel,
 } from './channel.ts'
 
-export interface SuccessorOptions extends Pick<Begin, 'secret' | 'ticketKeys'> {
+export interface SuccessorOptions extends Pick<
+  Required<Begin>,
+  'secret' | 'ticketKeys' | 'lastGood'
+> {
   readonly command: readonly string[]
   /** Of this process. */
   readonly sockets: readonly ListeningSocket[]
@@ -42,7 +45,7 @@ const OWN_VARIABLES = [
 
 /** Rejects with the reason in one line; then the program that was started has ended. */
 export async function startSuccessor(options: SuccessorOptions): Promise<Successor> {
-  const { sockets, withinMs, signal, secret, ticketKeys } = options
+  const { sockets, withinMs, signal, secret, ticketKeys, lastGood } = options
   const child = start(options)
   const { promise: serves, resolve, reject } = Promise.withResolvers<Successor>()
   let problem = ''
@@ -75,7 +78,8 @@ export async function startSuccessor(options: SuccessorOptions): Promise<Success
       }
     }, silent.resolve)
     const moved = sockets.map((one, at) => ({ ...one, fd: CHANNEL_FD + 1 + at }))
-    channel.send({ kind: 'begin', pid: process.pid, sockets: moved, secret, ticketKeys })
+    const begin = { pid: process.pid, sockets: moved, secret, ticketKeys, lastGood }
+    channel.send({ kind: 'begin', ...begin })
   }
   const late = setTimeout(
     () => reject(new Error(`it does not serve within ${withinMs / 1000} s, and was ended`)),

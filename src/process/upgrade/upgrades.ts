@@ -12,8 +12,8 @@ import { startSuccessor, type Successor } from './successor.ts'
 export interface Upgrades {
   /** Takes the signal. */
   begin(): void
-  /** Resolves when a successor serves. */
-  readonly handedOver: Promise<Successor>
+  /** Resolves when this program is to end: with the signal that stops it, or when a successor serves. */
+  untilEnd(stop: Promise<NodeJS.Signals>): Promise<NodeJS.Signals | Successor>
   status(): UpgradeStatus
   /** The program stops: ends a successor that does not serve yet. */
   stop(): void
@@ -30,6 +30,9 @@ export interface UpgradesOptions {
   readonly refusal: () => string | null
   readonly sockets: () => Promise<readonly ListeningSocket[]>
   readonly secrets: () => Pick<Begin, 'secret' | 'ticketKeys'>
+  readonly lastGood: () => Required<Begin>['lastGood']
+  /** Whether a successor that has begun to start goes on, and is waited for, when this program is told to stop. */
+  readonly outlivesStop: boolean
   readonly log: Log
 }
 
@@ -39,6 +42,8 @@ export function createUpgrades(options: UpgradesOptions): Upgrades {
   const { pid, uid, data, env, commandOf, refusal, sockets, secrets, log } = options
   const handedOver = Promise.withResolvers<Successor>()
   const stopping = new AbortController()
+  /** The last upgrade. */
+  let under: Promise<void> = Promise.resolve()
   let status: UpgradeStatus = { attempts: 0, state: 'none', to: null, reason: null }
 
   async function upgrade(): Promise<void> {
@@ -53,7 +58,7 @@ export function createUpgrades(options: UpgradesOptions): Upgrades {
       const { signal } = stopping
       const successor = await startSuccessor({
         ...{ command, env, withinMs, signal, ...secrets() },
-        sockets: await sockets(),
+        ...{ sockets: await sockets(), lastGood: options.lastGood() },
       })
       status = { ...status, state: 'done' }
       const { pid: next, version } = successor
@@ -76,9 +81,16 @@ export function createUpgrades(options: UpgradesOptions): Upgrades {
           { to: status.to },
           'an upgrade is under way: the signal for another one has no effect',
         )
-      } else void upgrade()
+      } else under = upgrade()
     },
-    handedOver: handedOver.promise,
+    async untilEnd(stop) {
+      const end = await Promise.race([stop, handedOver.promise])
+      if (typeof end !== 'string' || !options.outlivesStop || status.state !== 'starting')
+        return end
+      log.info({ signal: end, to: status.to }, 'ends once the upgrade that is under way has')
+      await under.catch(() => {})
+      return Promise.race([handedOver.promise, Promise.resolve(end)])
+    },
     status: () => status,
     stop: () => stopping.abort(),
   }
