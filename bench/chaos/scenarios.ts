@@ -10,6 +10,7 @@ import { judgeFault, runFault } from './one-of-four.ts'
 import type { FaultName } from './one-of-four.ts'
 import { judgeRate, runRate } from './rate.ts'
 import { judgeSlow, runSlow } from './slow.ts'
+import { judgeSlowAdmin, runSlowAdmin } from './slow-admin.ts'
 import { judgeStorm, runStorm } from './storm.ts'
 import { judgeTcpKill, runTcpKill } from './tcp-kill.ts'
 import { judgeUpgrade, runUpgrade } from './upgrade.ts'
@@ -41,6 +42,7 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   keys: scenario(runKeys, judgeKeys),
   'tcp-kill': scenario(runTcpKill, judgeTcpKill),
   upgrade: scenario(runUpgrade, judgeUpgrade),
+  'slow-admin': scenario(runSlowAdmin, judgeSlowAdmin),
   agent: ofAgent('etcd'),
   'agent-redis': ofAgent('redis'),
   'agent-zookeeper': ofAgent('zookeeper'),
@@ -70,6 +72,7 @@ export const TITLES: Readonly<Record<keyof typeof SCENARIOS, string>> = {
   keys: 'a flood of keys stays in its memory',
   'tcp-kill': 'one of three servers of 10,000 TCP connections is killed',
   upgrade: 'five live upgrades in a row',
+  'slow-admin': 'a thousand slow connections to the admin',
   agent: 'the agent is killed and stopped, and its registry is away and wiped: etcd',
   'agent-redis': 'the same with Redis',
   'agent-zookeeper': 'the same with ZooKeeper',
