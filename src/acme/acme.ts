@@ -58,6 +58,8 @@ export type Demanded = 'there' | { readonly refused: string }
 export interface Acme {
   /** To be followed with the lowest precedence. */
   readonly source: CertificateSource
+  /** Reads the registry from here on, and calls what it was given. Once. */
+  read(): void
   /** Certificates are ordered from here on; before, they are only read. */
   begin(): void
   /** What was published. */
@@ -145,7 +147,7 @@ export function createAcme(options: AcmeOptions): Acme {
   let knownAt = -Infinity
   let seenVersion = -1
   let own = { version: -1, texts: new Set<string>() }
-  const polling = keepPolling()
+  let polling: Promise<void> = Promise.resolve()
 
   function isOwn(cert: string): boolean {
     if (own.version !== store.version()) {
@@ -235,6 +237,9 @@ export function createAcme(options: AcmeOptions): Acme {
 
   return {
     source,
+    read() {
+      polling = keepPolling()
+    },
     begin() {
       isOrdering = true
     },

@@ -274,6 +274,7 @@ export async function run(options: RunOptions): Promise<number> {
     // The predecessor shows its own state until this program serves.
     const isAdminLast = isStrict || predecessor !== null
     if (predecessor === null) pidFile.write(process.pid)
+    acme?.read()
     await control.open()
     if (!isAdminLast) admin = await open()
     await control.start()

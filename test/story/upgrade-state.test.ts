@@ -2,7 +2,7 @@
 // What a successor finds of what its predecessor knows: last good versions, registries, orders of certificates.
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { connect } from 'node:tls'
@@ -77,6 +77,7 @@ test('upgrades with a registry fail no request, and keep its last good versions'
     sources: { etcd: { endpoints: [etcd.endpoint] } },
   })
   const upgrading = watchUpgrades(t, program)
+  mkdirSync(join(program.folder, 'data', 'last-good'), { recursive: true })
   const lastGood = (): string =>
     readdirSync(join(program.folder, 'data', 'last-good'), { recursive: true, withFileTypes: true })
       .filter((entry) => entry.isFile())

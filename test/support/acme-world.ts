@@ -318,6 +318,7 @@ export function startInstance(options: InstanceOptions): Instance {
       }
     },
   })
+  acme.read()
   acme.take(routesOf(names))
   acme.begin()
   return {

@@ -34,6 +34,7 @@ export interface Successor {
 /** Standard input, output and error come before it, the sockets behind it. */
 const CHANNEL_FD = 3
 const LAST_WORDS_MS = 1_000
+const STOPPED = 'this program was stopped'
 /** Of this process alone: the successor finds its own, see systemd/activation.ts and program.ts. */
 const OWN_VARIABLES = [
   'LISTEN_PID',
@@ -46,11 +47,10 @@ const OWN_VARIABLES = [
 /** Rejects with the reason in one line; then the program that was started has ended. */
 export async function startSuccessor(options: SuccessorOptions): Promise<Successor> {
   const { sockets, withinMs, signal, secret, ticketKeys, lastGood } = options
+  if (signal.aborted) throw new Error(STOPPED)
   const child = start(options)
   const { promise: serves, resolve, reject } = Promise.withResolvers<Successor>()
   let problem = ''
-  let hasSpawned = false
-  child.once('spawn', () => (hasSpawned = true))
   child.once('error', (error) => reject(new Error(notStarted(options, error), { cause: error })))
   const silent = Promise.withResolvers<void>()
   child.once('exit', (code, killedBy) => {
@@ -85,13 +85,12 @@ export async function startSuccessor(options: SuccessorOptions): Promise<Success
     () => reject(new Error(`it does not serve within ${withinMs / 1000} s, and was ended`)),
     withinMs,
   )
-  const abort = (): void => reject(new Error('this program was stopped'))
+  const abort = (): void => reject(new Error(STOPPED))
   signal.addEventListener('abort', abort)
-  if (signal.aborted) abort()
   try {
     return await serves
   } catch (error) {
-    if (hasSpawned) await kill(child)
+    if (child.pid !== undefined) await kill(child)
     throw error
   } finally {
     clearTimeout(late)
