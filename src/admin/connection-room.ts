@@ -12,37 +12,54 @@ interface Held {
   requests: number
 }
 
+/** New connections may be more than there is room for until they had the time to send a request: many can come at once. */
+const YOUNG_MS = 100
+const MOST_YOUNG = 8
+
 /**
- * At most `most` connections; a new one is refused only if all of them have requests under way. `server`: of node:http or node:https.
+ * At most `most` connections, and for a moment so many times more; a new one is refused only if `most` have requests under way.
+ * `server`: of node:http or node:https.
  */
 export function keepRoom(server: Pick<EventEmitter, 'on'>, most: number): void {
   /** Those that have waited longest are first. */
   const held = new Map<string | Socket, Held>()
+  /** Those with requests. */
+  let busy = 0
+  let timer: NodeJS.Timeout | null = null
 
   server.on('connection', (socket: Socket) => {
     const key = keyOf(socket)
-    if (held.size >= most && !closeOldest()) {
+    if (busy >= most || (held.size >= most * MOST_YOUNG && !closeOldest())) {
       socket.destroy()
       return
     }
     const one = { socket, requests: 0 }
     held.set(key, one)
     socket.once('close', () => {
-      if (held.get(key) === one) held.delete(key)
+      if (held.get(key) !== one) return
+      held.delete(key)
+      if (one.requests > 0) busy--
     })
+    if (held.size > most) timer ??= setTimeout(closeSurplus, YOUNG_MS).unref()
   })
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {
     const key = keyOf(request.socket)
     const one = held.get(key)
     if (one === undefined) return
-    one.requests++
+    if (one.requests++ === 0) busy++
     response.once('close', () => {
       one.requests--
       if (held.get(key) !== one) return
+      if (one.requests === 0) busy--
       held.delete(key)
       held.set(key, one)
     })
   })
+
+  function closeSurplus(): void {
+    timer = null
+    while (held.size > most && closeOldest());
+  }
 
   function closeOldest(): boolean {
     for (const [key, { socket, requests }] of held) {

@@ -10,7 +10,6 @@ import type { Check } from '../../bench/chaos/check.ts'
 import { judgeFault, runFault, type FaultResult } from '../../bench/chaos/one-of-four.ts'
 import { SHORT, type Plan } from '../../bench/chaos/plan.ts'
 import { barTable } from '../../bench/chaos/report.ts'
-import { judgeSlowAdmin, runSlowAdmin } from '../../bench/chaos/slow-admin.ts'
 import { judgeStorm, runStorm } from '../../bench/chaos/storm.ts'
 import { endAll } from '../../bench/processes.ts'
 import { makeFolder } from '../support/program.ts'
@@ -71,19 +70,6 @@ test('a breaker trips for every connection and recovers along its curve', async 
 
   assert.ok(result.lastPassedMs < 1_000, `passed on ${result.lastPassedMs} ms after the condition`)
   assert.ok(worstShare(result) < 12, `${worstShare(result)} points off the curve`)
-})
-
-test('a thousand slow connections to the admin cost neither traffic nor an honest client of it', async (t) => {
-  const result = await runSlowAdmin(lab(t))
-  tell(t, judgeSlowAdmin(result))
-
-  const { before, during, admin } = result
-  assert.equal(during.failedIdempotent + during.failedOther, 0)
-  assert.equal(admin.during.failed, 0)
-  assert.ok(admin.during.requests > 20, `${admin.during.requests} requests of the honest client`)
-  // Times of a machine that does other work besides.
-  assert.ok(during.p99Ms < 3 * before.p99Ms + 100, `${before.p99Ms}, then ${during.p99Ms} ms`)
-  assert.ok(admin.during.p99Ms < 1_000, `${admin.during.p99Ms} ms`)
 })
 
 function lab(t: TestContext, plan: Plan = SHORT): Lab {

@@ -1,6 +1,6 @@
 /** Connections that are held, in clear and with TLS, do not keep new ones out of the admin. */
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
+import { EventEmitter, once } from 'node:events'
 import { createServer, request, type RequestListener } from 'node:http'
 import { createServer as createTlsServer, request as tlsRequest } from 'node:https'
 import { type AddressInfo, connect, type Socket } from 'node:net'
@@ -8,6 +8,7 @@ import { connect as connectTls } from 'node:tls'
 import { test, type TestContext } from 'node:test'
 import { keepRoom } from '../../src/admin/connection-room.ts'
 import { createAuthority } from '../support/certificates.ts'
+import { eventually } from '../support/until.ts'
 
 const MOST = 3
 
@@ -60,10 +61,13 @@ for (const isTls of [false, true]) {
     held[1].write('GET / HTTP/1.1\r\nHost: localhost\r\n')
     const closed = once(held[0], 'close')
 
-    assert.equal(await site.ask('/healthz'), 200)
-
+    const status = await site.ask('/healthz')
+    const last = await site.hold()
     await closed
+
+    assert.equal(status, 200)
     assert.deepEqual([held[1].destroyed, held[2].destroyed], [false, false])
+    assert.equal(last.destroyed, false)
   })
 
   test(`a connection by ${by} with a request under way is kept, and waits anew afterwards`, async (t) => {
@@ -78,9 +82,11 @@ for (const isTls of [false, true]) {
     await site.hold()
     const closed = once(idle, 'close')
 
-    assert.equal(await site.ask('/healthz'), 200)
-
+    const status = await site.ask('/healthz')
+    await site.hold()
     await closed
+
+    assert.equal(status, 200)
     assert.equal(busy.destroyed, false)
     pending.forEach((end) => end())
     const [bytes] = (await once(busy, 'data')) as [Buffer]
@@ -105,4 +111,27 @@ test('with requests under way on all connections, a further one is refused', asy
   await assert.rejects(site.ask('/healthz'), /ECONNRESET|socket hang up/)
 
   pending.forEach((end) => end())
+})
+
+test('of many connections that come at once, those that send a request are kept', async () => {
+  const server = new EventEmitter()
+  keepRoom(server, MOST)
+  const arrive = (port: number): Socket & { destroyed: boolean } => {
+    const socket = Object.assign(new EventEmitter(), {
+      ...{ remoteAddress: '127.0.0.1', remotePort: port, destroyed: false },
+      destroy: () => void (socket.destroyed = true),
+    })
+    server.emit('connection', socket)
+    return socket as unknown as Socket
+  }
+  const sockets = Array.from({ length: 20 }, (_, at) => arrive(at))
+  const [first] = sockets
+
+  server.emit('request', { socket: first }, new EventEmitter())
+  await eventually(() => sockets.some(({ destroyed }) => destroyed), 'there is room again')
+
+  assert.equal(first?.destroyed, false)
+  assert.equal(sockets.filter(({ destroyed }) => !destroyed).length, MOST)
+  const many = Array.from({ length: 1_000 }, (_, at) => arrive(100 + at))
+  assert.ok(many.filter(({ destroyed }) => !destroyed).length <= 8 * MOST)
 })
