@@ -40,7 +40,8 @@ export function keepRoom(server: Pick<EventEmitter, 'on'>, most: number): void {
       held.delete(key)
       if (one.requests > 0) busy--
     })
-    if (held.size > most) timer ??= setTimeout(closeSurplus, YOUNG_MS).unref()
+    // What has come meanwhile is read before, also if the thread was late.
+    if (held.size > most) timer ??= setTimeout(() => setImmediate(closeSurplus), YOUNG_MS).unref()
   })
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {
     const key = keyOf(request.socket)

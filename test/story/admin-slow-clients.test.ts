@@ -3,17 +3,11 @@ import assert from 'node:assert/strict'
 import { connect, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
-import { SHORT } from '../../bench/chaos/plan.ts'
-import { barTable } from '../../bench/chaos/report.ts'
-import { judgeSlowAdmin, runSlowAdmin } from '../../bench/chaos/slow-admin.ts'
-import { endAll } from '../../bench/processes.ts'
 import { createClient } from '../../src/client/client.ts'
 import { openClient } from '../support/client.ts'
 import { makeFolder, startProgram } from '../support/program.ts'
 import { startNamed } from '../support/servers.ts'
 import { eventually } from '../support/until.ts'
-
-process.on('exit', endAll)
 
 const SLOW = 1000
 const TRAFFIC = 300
@@ -98,19 +92,4 @@ test('traffic does not notice a thousand slow clients of the admin, and its sock
     async () => (await program.ask('/healthz').catch(() => null))?.status === 200,
     'the admin answers again',
   )
-})
-
-test('slow clients that come back cost neither traffic nor an honest client of the admin', async (t) => {
-  const lab = {
-    ...{ plan: SHORT, folder: makeFolder(t) },
-    say: (line: string) => t.diagnostic(line),
-  }
-  const result = await runSlowAdmin(lab)
-  for (const line of barTable(judgeSlowAdmin(result), true).split('\n')) t.diagnostic(line)
-
-  // Times are those of `npm run chaos -- slow-admin`: here, the machine does other work besides.
-  const { during, admin } = result
-  assert.ok(during.requests > 0 && admin.during.requests > 0)
-  assert.equal(during.failedIdempotent + during.failedOther, 0)
-  assert.equal(admin.during.failed, 0)
 })
