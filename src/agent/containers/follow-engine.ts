@@ -10,6 +10,7 @@ import { followEvents } from '../../providers/docker/engine-events.ts'
 import type { DockerEndpoint } from '../../providers/docker/endpoint.ts'
 import { EVENT_TYPES, readEvent, type Hint } from '../../providers/docker/events.ts'
 import { createStops } from '../../providers/docker/stops.ts'
+import { HttpFailure } from '../../providers/http-client/failure.ts'
 import { createNotifier } from '../../providers/notifier.ts'
 import { SourceRefused } from '../../providers/provider.ts'
 import type { RegistryTls } from '../../providers/registry/options.ts'
@@ -34,6 +35,7 @@ const REFUSED_BACKOFF_MS = 5_000
 /** Inspected at a time. */
 const WINDOW = 16
 const INSPECT_MS = 5_000
+const AGAIN_MS = 500
 
 /** Resolves when the signal aborts. */
 export async function followEngine(
@@ -44,6 +46,9 @@ export async function followEngine(
   const containers = new Map<string, ServiceContainer>()
   const notifier = createNotifier()
   const changed = new Set<string>()
+  /** Those that are being inspected, and those that have changed since. */
+  const reading = new Set<string>()
+  const again = new Set<string>()
   let isWhole = true
   let current: EngineClient | null = null
   let isUp: boolean | null = null
@@ -80,10 +85,19 @@ export async function followEngine(
     stops.forget(id)
   }
 
+  /** An engine does not answer for a container that it is starting or stopping; that says nothing about the others. */
   async function inspect(client: EngineClient, id: string): Promise<void> {
-    const container = readServiceContainer(await client.inspect(id, signal))
-    if (container?.of.tcp.state === 'running') containers.set(id, container)
-    else forget(id)
+    try {
+      const container = readServiceContainer(await client.inspect(id, signal))
+      if (container?.of.tcp.state === 'running') containers.set(id, container)
+      else forget(id)
+    } catch (error) {
+      if (!(error instanceof HttpFailure)) throw error
+      void pause(AGAIN_MS, null, { signal }).then(
+        () => take({ kind: 'changed', id }),
+        () => {},
+      )
+    }
   }
 
   async function readAll(client: EngineClient): Promise<void> {
@@ -94,15 +108,24 @@ export async function followEngine(
       return typeof id === 'string' && /^[0-9a-f]{12,64}$/i.test(id) ? [id] : []
     })
     for (const id of containers.keys()) if (!ids.includes(id)) forget(id)
-    await inspectAll(client, ids)
-  }
-
-  async function inspectAll(client: EngineClient, ids: readonly string[]): Promise<void> {
     const left = [...ids]
     const work = async (): Promise<void> => {
       for (let id = left.pop(); id !== undefined; id = left.pop()) await inspect(client, id)
     }
     await Promise.all(Array.from({ length: WINDOW }, work))
+  }
+
+  /** By itself: one that takes long keeps no other waiting. */
+  async function readOne(client: EngineClient, id: string): Promise<void> {
+    if (reading.has(id)) return void again.add(id)
+    reading.add(id)
+    try {
+      await inspect(client, id)
+      tell()
+    } finally {
+      reading.delete(id)
+      if (again.delete(id)) take({ kind: 'changed', id })
+    }
   }
 
   async function watch(client: EngineClient): Promise<void> {
@@ -118,10 +141,12 @@ export async function followEngine(
       while (!signal.aborted) {
         const ids = [...changed]
         changed.clear()
-        if (isWhole) await readAll(client)
-        else await inspectAll(client, ids)
-        tellEngine(null)
-        tell()
+        if (isWhole) {
+          await readAll(client)
+          tellEngine(null)
+          tell()
+        }
+        for (const id of ids) readOne(client, id).catch(onEnd)
         if (changed.size > 0 || isWhole) continue
         if (!(await notifier.wait(RECONCILE_MS))) isWhole = true
         if (state.failure !== null) throw state.failure

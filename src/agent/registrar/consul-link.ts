@@ -46,6 +46,7 @@ function createLink(client: HttpClient, options: Registering): Link {
   /** By the id of its service: when its check was passed last in this link. */
   const passedAt = new Map<string, number>()
   let cleanAt = performance.now()
+  let listing: Promise<JsonMap> | null = null
 
   function call(path: string, more: Partial<HttpCall>): Promise<HttpResponse<unknown>> {
     const [name = '', query] = path.split('?')
@@ -53,13 +54,16 @@ function createLink(client: HttpClient, options: Registering): Link {
     return client.json(whole, { timeoutMs: CALL_MS, maxBytes: MAX_BYTES, ...more })
   }
 
-  async function look(id: string): Promise<Holder> {
-    const path = `/v1/agent/service/${encodeURIComponent(id)}`
-    const { status, body } = await call(path, { accept: [200, 404] })
-    return status === 404 ? 'gone' : holderOf(body)
+  /** All of the agent, by id. Calls at the same time share the response. */
+  function list(): Promise<JsonMap> {
+    listing ??= call('/v1/agent/services', {})
+      .then(({ body }) => (isMap(body) ? body : {}))
+      .finally(() => (listing = null))
+    return listing
   }
 
-  function holderOf(service: unknown): Holder {
+  function holderOf(services: JsonMap, id: string): Holder {
+    const service = Object.hasOwn(services, id) ? services[id] : undefined
     if (service === undefined) return 'gone'
     const meta = isMap(service) && isMap(service['Meta']) ? service['Meta'] : {}
     return meta[OWNER] === owner ? 'ours' : 'other'
@@ -94,7 +98,9 @@ function createLink(client: HttpClient, options: Registering): Link {
 
   async function deregister(id: string): Promise<void> {
     const path = `/v1/agent/service/deregister/${encodeURIComponent(id)}`
-    await call(path, { method: 'PUT', accept: [200, 404] })
+    await client.text(pathOf(access, path), {
+      ...{ method: 'PUT', timeoutMs: CALL_MS, accept: [200, 404] },
+    })
   }
 
   async function renew(id: string): Promise<Holder> {
@@ -106,7 +112,7 @@ function createLink(client: HttpClient, options: Registering): Link {
   return {
     async put({ registration }, mode) {
       const id = idOf(registration)
-      if (mode === 'free' && (await look(id)) === 'other') return false
+      if (mode === 'free' && holderOf(await list(), id) === 'other') return false
       const body = JSON.stringify(toService(registration, options))
       try {
         // Otherwise the check of the process before would stay.
@@ -122,12 +128,11 @@ function createLink(client: HttpClient, options: Registering): Link {
     async remove({ registration }) {
       const id = idOf(registration)
       passedAt.delete(id)
-      if ((await look(id)) !== 'ours') return
+      if (holderOf(await list(), id) !== 'ours') return
       await deregister(id)
     },
     async beat(entries) {
-      const { body } = await call('/v1/agent/services', {})
-      const services: JsonMap = isMap(body) ? body : {}
+      const services = await list()
       if (performance.now() >= cleanAt) {
         cleanAt = performance.now() + CLEAN_EVERY_MS
         // Its token may not do that.
@@ -138,7 +143,7 @@ function createLink(client: HttpClient, options: Registering): Link {
       return Promise.all(
         entries.map((entry: Entry) => {
           const id = idOf(entry.registration)
-          const holder = holderOf(Object.hasOwn(services, id) ? services[id] : undefined)
+          const holder = holderOf(services, id)
           return holder === 'ours' ? renew(id) : holder
         }),
       )

@@ -69,8 +69,9 @@ const CALL_MS = 2_000
 const FIRST_BACKOFF_MS = 100
 const MAX_BACKOFF_MS = 500
 const REFUSED_BACKOFF_MS = 5_000
-/** Of `remove` and `close`. */
+/** Of `remove` and `close`, and for each registration that is removed. */
 const CONFIRM_MS = 2_000
+const CONFIRM_EACH_MS = 10
 /** Between looks that hints ask for. */
 const HINT_MS = 100
 /** Writes under way. */
@@ -87,7 +88,7 @@ export function createKeeper(options: KeeperOptions): Registrar {
   const ending = new AbortController()
   let isClosing = false
   let isHinted = false
-  let linkIs: 'up' | 'down' | null = null
+  let linkIs: 'up' | 'down' | 'refused' | null = null
   /** When the registry confirmed last what is there. */
   let confirmedAt = now()
   let closed: Promise<void> | null = null
@@ -99,13 +100,12 @@ export function createKeeper(options: KeeperOptions): Registrar {
   }
 
   function tellLink(error: Error | null): void {
-    const is = error === null ? 'up' : 'down'
+    const isRefused = error instanceof SourceRefused
+    const is = error === null ? 'up' : isRefused ? 'refused' : 'down'
     if (isClosing || linkIs === is) return
     linkIs = is
     listener.onLink(
-      error === null
-        ? { is: 'up' }
-        : { is: 'down', reason: error.message, isRefused: error instanceof SourceRefused },
+      error === null ? { is: 'up' } : { is: 'down', reason: error.message, isRefused },
     )
   }
 
@@ -330,7 +330,8 @@ export function createKeeper(options: KeeperOptions): Registrar {
     notifier.notify()
     try {
       const isNothing = linkIs !== 'up' && removals.size === 0
-      if (!isNothing) await confirmed(running, `remove what is registered in ${place}`, ttlMs)
+      const doing = `remove what is registered in ${place}`
+      if (!isNothing) await confirmed(running, doing, ttlMs, removals.size)
     } finally {
       ending.abort()
       notifier.notify()
@@ -362,12 +363,18 @@ async function within<T>(call: Promise<T>, doing: string, place: string): Promis
   }
 }
 
-async function confirmed(done: Promise<void>, doing: string, ttlMs: number): Promise<void> {
+async function confirmed(
+  done: Promise<void>,
+  doing: string,
+  ttlMs: number,
+  count = 0,
+): Promise<void> {
   const { promise, reject } = Promise.withResolvers<never>()
+  const ms = CONFIRM_MS + count * CONFIRM_EACH_MS
   const timer = setTimeout(() => {
-    const reason = `the registry has not confirmed it within ${CONFIRM_MS / 1000} s`
+    const reason = `the registry has not confirmed it within ${ms / 1000} s`
     reject(new RegistrarFailure(`cannot ${doing}: ${reason}; it expires after ${ttlMs / 1000} s`))
-  }, CONFIRM_MS)
+  }, ms)
   try {
     await Promise.race([done, promise])
   } finally {

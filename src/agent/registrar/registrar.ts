@@ -87,8 +87,8 @@ export interface Registrar {
    */
   remove(key: RegistrationKey): Promise<void>
   /**
-   * Removes all and ends. Resolves once the registry has confirmed that; rejects with RegistrarFailure if that takes more than 2 s:
-   * what is left expires after `ttlMs`. The listener is not called any more.
+   * Removes all and ends. Resolves once the registry has confirmed that; rejects with RegistrarFailure if that takes more than 2 s
+   * and 10 ms for each registration: what is left expires after `ttlMs`. The listener is not called any more.
    */
   close(): Promise<void>
 }

@@ -73,8 +73,9 @@ export function createSharedRegistrar(options: SharedRegistrarOptions): SharedRe
     onRegistration(key, state) {
       const entry = entries.get(nameOf(key))
       if (entry === undefined) return
-      if (state.is === 'registered') entry.missingSince = null
-      else entry.missingSince ??= now()
+      // What another process has taken would be taken back by another client, in turns for ever.
+      if (state.is === 'missing') entry.missingSince ??= now()
+      else entry.missingSince = null
       entry.wanted.onState(state)
     },
     onLink(state) {
