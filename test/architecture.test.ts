@@ -112,6 +112,18 @@ test('a serving thread loads no zod, no schema, and nothing that reads declarati
   )
 })
 
+test('the agent loads nothing that serves requests or reads routes', () => {
+  const loaded = loadedBy('process/agent.ts', readSources())
+
+  const serving =
+    /^(?:downstream|routing|middleware|gateway|upstream\/(?:endpoint|balancing)|control\/(?!sources\/read-files))/
+  assert.ok(loaded.size > 100)
+  assert.deepEqual(
+    [...loaded.keys()].filter((file) => serving.test(file)),
+    [],
+  )
+})
+
 test('the client needs no package, and of the proxy only the parser of events', () => {
   const loaded = loadedBy('client/client.ts', readSources())
 
