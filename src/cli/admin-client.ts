@@ -1,5 +1,6 @@
 /** A client of the running program's admin, with the token of the environment. */
 import { createClient, type Client, SluiceError } from '../client/client.ts'
+import { messageOf } from '../model/error-message.ts'
 import { isEverywhere, plainHost } from '../model/ip.ts'
 import { bracketHost } from '../model/address.ts'
 import { escapeControls } from '../model/parsed.ts'
@@ -52,6 +53,6 @@ export function helpFor(error: unknown): string {
 
 /** An error of a client for people, in one line. */
 export function reasonOf(error: unknown): string {
-  const reason = error instanceof Error ? error.message : String(error)
+  const reason = messageOf(error)
   return escapeControls(reason + helpFor(error))
 }

@@ -3,6 +3,7 @@
  * names. Each line of HAProxy that has no counterpart, or is not needed, is reported with its place.
  */
 import { checkSource } from '../control/review/check-source.ts'
+import { messageOf } from '../model/error-message.ts'
 import type { Problem } from '../model/problem.ts'
 import type { DeclaredObject } from '../providers/provider.ts'
 import { declareService } from '../providers/synapse/declare.ts'
@@ -22,14 +23,14 @@ export function checkSynapse(path: string, print: (line: string) => void): 0 | 1
   try {
     config = readSynapseConfig(path)
   } catch (error) {
-    print(error instanceof Error ? error.message : String(error))
+    print(messageOf(error))
     return 1
   }
   let checked: { readonly notes: readonly Note[]; readonly objects: readonly DeclaredObject[] }
   try {
     checked = check(config)
   } catch (error) {
-    print(`${path}: ${error instanceof Error ? error.message : String(error)}`)
+    print(`${path}: ${messageOf(error)}`)
     return 1
   }
   const { notes, objects } = checked

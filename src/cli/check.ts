@@ -4,6 +4,7 @@
  */
 import { readFileSync } from 'node:fs'
 import { parseDocument, type ReadableDocument } from '../document/document.ts'
+import { messageOf } from '../model/error-message.ts'
 import { escapeControls } from '../model/parsed.ts'
 import type { Problem } from '../model/problem.ts'
 import type { ReferenceWorld } from '../document/references.ts'
@@ -103,5 +104,5 @@ function reasonOf(error: unknown): string {
   const code = error instanceof Error && 'code' in error ? error.code : null
   if (code === 'ENOENT') return 'there is no such file'
   if (code === 'ERR_ENCODING_INVALID_ENCODED_DATA') return 'is not UTF-8 text'
-  return `cannot be read: ${error instanceof Error ? error.message : String(error)}`
+  return `cannot be read: ${messageOf(error)}`
 }

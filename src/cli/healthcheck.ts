@@ -1,6 +1,7 @@
 /** `sluice healthcheck`, for a container engine every few seconds: one request, one line, one exit code. */
 import { setTimeout as delay } from 'node:timers/promises'
 import { createClient, SluiceError } from '../client/client.ts'
+import { messageOf } from '../model/error-message.ts'
 import type { Address } from '../model/snapshot.ts'
 import { adminOrigin } from './admin-client.ts'
 
@@ -47,7 +48,7 @@ export async function runHealthcheck(
     return 0
   } catch (error) {
     const status = error instanceof SluiceError ? error.status : null
-    const reason = error instanceof Error ? error.message : String(error)
+    const reason = messageOf(error)
     print(`not ready: ${status === null ? reason : `/readyz responded with ${status}`}`)
     return 1
   } finally {

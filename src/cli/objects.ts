@@ -1,4 +1,5 @@
 /** `sluice put`, `delete` and `get`: objects in the configured registry. Nothing is written if there is any problem. */
+import { messageOf } from '../model/error-message.ts'
 import { escapeControls, quote } from '../model/parsed.ts'
 import { readJsonText } from '../providers/registry/json-value.ts'
 import type { ObjectKind } from '../model/names.ts'
@@ -74,7 +75,7 @@ export async function runObjects(
         return command satisfies never
     }
   } catch (error) {
-    return fail(world, error instanceof Error ? error.message : String(error))
+    return fail(world, messageOf(error))
   }
 }
 

@@ -1,4 +1,5 @@
 /** `sluice upgrade`: has the running program start its successor, and says how that went. */
+import { messageOf } from '../model/error-message.ts'
 import { type ProcessReport, UPGRADE_WITHIN_MS } from '../observe/reports/process-report.ts'
 
 export interface UpgradeCommand {
@@ -41,7 +42,7 @@ export async function runUpgrade(command: UpgradeCommand, world: UpgradeWorld): 
   try {
     begin(command, before, world)
   } catch (error) {
-    complain(`sluice: ${error instanceof Error ? error.message : String(error)}`)
+    complain(`sluice: ${messageOf(error)}`)
     return 1
   }
   const { pid, upgrade } = before

@@ -4,6 +4,7 @@ import type { AdminPlace } from '../cli/admin-client.ts'
 import { createFileReader } from '../control/sources/read-files.ts'
 import { readAuthorities, readCertificate } from '../model/certificate.ts'
 import { isEqual } from '../model/equal.ts'
+import { messageOf } from '../model/error-message.ts'
 import type { Flaw } from '../model/parsed.ts'
 import type { AdminSettings, AdminTls } from '../model/settings.ts'
 
@@ -55,7 +56,7 @@ export function placeOf({ address, tls }: AdminSettings, config: string): AdminP
   try {
     return { address, cert: createFileReader(config)(tls.cert) }
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error)
+    const reason = messageOf(error)
     throw new Error(`cannot read the certificate of the admin: ${reason}`, { cause: error })
   }
 }

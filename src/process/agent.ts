@@ -17,6 +17,7 @@ import { openResolver } from '../dns/open-resolver.ts'
 import { createProbe } from '../health/probe.ts'
 import { formatAddress } from '../model/address.ts'
 import { isEqual } from '../model/equal.ts'
+import { messageOf } from '../model/error-message.ts'
 import { createLog, type LeveledLog } from '../observe/log.ts'
 import { openSink } from '../observe/sink.ts'
 import { resolverSchema } from '../schema/resolver.ts'
@@ -48,7 +49,7 @@ export async function runAgent(command: AgentCommand, world: AgentWorld): Promis
   try {
     return await run(command, read, log, world)
   } catch (error) {
-    world.complain(`sluice: ${error instanceof Error ? error.message : String(error)}`)
+    world.complain(`sluice: ${messageOf(error)}`)
     return 1
   } finally {
     await sink.close()

@@ -3,6 +3,7 @@ import { parseCommandLine } from '../cli/line/command-line.ts'
 import { type PlaceWords, readPlace } from '../cli/place-words.ts'
 import { versionNumber, versionText } from '../cli/runtime.ts'
 import type { Client } from '../client/client.ts'
+import { messageOf } from '../model/error-message.ts'
 
 const DEFAULT_CONFIG = '/etc/sluice/sluice.yaml'
 
@@ -181,7 +182,7 @@ async function withClient<T>(
   try {
     client = openClient(place, DEFAULT_CONFIG)
   } catch (error) {
-    complain(`sluice: ${error instanceof Error ? error.message : String(error)}`)
+    complain(`sluice: ${messageOf(error)}`)
     return 1
   }
   try {

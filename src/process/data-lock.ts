@@ -5,6 +5,7 @@
  */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { messageOf } from '../model/error-message.ts'
 
 export interface DataLock {
   /** Again has no effect: it is released to the next program, and at the end. */
@@ -31,7 +32,7 @@ export function inheritData(
   void free.then(async () => {
     if (isOver) return
     held = await lock().catch((error: unknown) => {
-      complain(error instanceof Error ? error.message : String(error))
+      complain(messageOf(error))
       return null
     })
     if (isOver) held?.release()
@@ -78,7 +79,7 @@ export async function lockData(
         { cause: error },
       )
     }
-    const reason = error instanceof Error ? error.message : String(error)
+    const reason = messageOf(error)
     complain(
       `the data folder ${folder} cannot be locked: ${reason}; a second program on it would not be refused`,
     )

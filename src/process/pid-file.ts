@@ -1,5 +1,6 @@
 /** A file with the process id, for init scripts. After an upgrade it holds that of the program that serves. */
 import { writeFileSync } from 'node:fs'
+import { messageOf } from '../model/error-message.ts'
 
 export interface PidFile {
   /** Throws if it cannot be written. */
@@ -14,7 +15,7 @@ export function openPidFile(path: string | null): PidFile {
       try {
         writeFileSync(path, `${pid}\n`, { mode: 0o644 })
       } catch (cause) {
-        const reason = cause instanceof Error ? cause.message : String(cause)
+        const reason = messageOf(cause)
         throw new Error(`cannot write the process id to ${path}: ${reason}`, { cause })
       }
     },

@@ -5,6 +5,7 @@ import { availableParallelism } from 'node:os'
 import { resolve as resolvePath } from 'node:path'
 import { toLine } from '../cli/check.ts'
 import { parseSettings, type WrittenSettings } from '../document/document.ts'
+import { messageOf } from '../model/error-message.ts'
 import type { Problem } from '../model/problem.ts'
 import type { Settings } from '../model/settings.ts'
 import { createReferenceReader } from '../providers/file/references.ts'
@@ -59,7 +60,7 @@ export async function serve(options: ServeOptions): Promise<number> {
       predecessor.leave()
     }
   } catch (error) {
-    fail(error instanceof Error ? error.message : String(error))
+    fail(messageOf(error))
     return 1
   }
 }
@@ -108,7 +109,7 @@ async function serveAs(
       data.release()
     }
   } catch (error) {
-    fail(error instanceof Error ? error.message : String(error))
+    fail(messageOf(error))
     return 1
   } finally {
     await workers.discard()

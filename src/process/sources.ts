@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path'
 import { openLastGoodFile, savedBy } from '../control/sources/last-good.ts'
 import { createFileReader, withFiles } from '../control/sources/read-files.ts'
 import type { SourceOptions } from '../control/sources/source.ts'
+import { messageOf } from '../model/error-message.ts'
 import type { Settings, ShrinkSettings, SourceSpec } from '../model/settings.ts'
 import { openSource, sourceKindOf } from '../providers/catalog/sources.ts'
 import { createFileProvider } from '../providers/file/file-provider.ts'
@@ -90,7 +91,7 @@ async function openProvider(spec: SourceSpec): Promise<Provider> {
   try {
     return await openSource(spec)
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause)
+    const reason = messageOf(cause)
     throw new Error(`source "${spec.name}" (${spec.kind}) cannot be opened: ${reason}`, { cause })
   }
 }

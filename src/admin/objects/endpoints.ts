@@ -1,5 +1,6 @@
 /** /api/objects: the objects of the registry that is written, in the form in which they are stored. */
 import type { Written, Writer } from '../../control/writing/writer.ts'
+import { messageOf } from '../../model/error-message.ts'
 import {
   OBJECT_KINDS,
   type ObjectKind,
@@ -299,7 +300,7 @@ export async function read<T>(call: () => Promise<T>): Promise<T> {
     return await call()
   } catch (error) {
     if (error instanceof Refused) throw error
-    throw new Refused(503, error instanceof Error ? error.message : String(error))
+    throw new Refused(503, messageOf(error))
   }
 }
 

@@ -6,6 +6,7 @@
 import type { ObjectStatus, StatusOf } from '../../control/object-status.ts'
 import type { Written, Writer } from '../../control/writing/writer.ts'
 import { isEqual } from '../../model/equal.ts'
+import { messageOf } from '../../model/error-message.ts'
 import type { ObjectName } from '../../model/names.ts'
 import type { Flaw } from '../../model/parsed.ts'
 import { parseDuration, YEAR_MS } from '../../model/units.ts'
@@ -220,10 +221,6 @@ export function readDuration({ query }: Pick<Call, 'query'>, name: string): numb
   const parsed = parseDuration(text, 1, YEAR_MS)
   if (!parsed.ok) throw new Refused(400, `${name} ${parsed.reason}`)
   return parsed.value
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }
 
 function passed(ms: number): Promise<void> {

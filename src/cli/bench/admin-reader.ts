@@ -1,6 +1,7 @@
 /** Reads the table of a running Sluice from its admin, within limits of size and time. */
 import { type Client, SluiceError } from '../../client/client.ts'
 import { formatAddress } from '../../model/address.ts'
+import { messageOf } from '../../model/error-message.ts'
 import type { Address } from '../../model/snapshot.ts'
 import { adminOrigin, type AdminPlace, helpFor, openAdminClient } from '../admin-client.ts'
 
@@ -63,7 +64,7 @@ export async function openAdmin(place: AdminPlace): Promise<AdminReader | null> 
 }
 
 function failure(address: Address, cause: unknown): Error {
-  const said = cause instanceof Error ? cause.message : String(cause)
+  const said = messageOf(cause)
   const status = cause instanceof SluiceError ? cause.status : null
   const reason = status === null ? said : `it responds with ${status}${helpFor(cause)}`
   const help = 'name the admin with --admin-address, or the server with --direct'

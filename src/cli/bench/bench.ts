@@ -5,6 +5,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { lookup } from 'node:dns/promises'
 import { bracketHost, formatAddress } from '../../model/address.ts'
+import { messageOf } from '../../model/error-message.ts'
 import { fileErrorReason } from '../../model/file-error.ts'
 import { compileNetworks } from '../../model/ip.ts'
 import { escapeControls, quote } from '../../model/parsed.ts'
@@ -55,7 +56,7 @@ export async function runBench(options: BenchOptions, world: BenchWorld): Promis
     }
     return 0
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error)
+    const reason = messageOf(error)
     world.complain(escapeControls(`sluice bench: ${reason}`))
     return 1
   } finally {

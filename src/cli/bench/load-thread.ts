@@ -14,6 +14,7 @@ import {
   type LoadTarget,
   type LoadWindow,
 } from './load-plan.ts'
+import { messageOf } from '../../model/error-message.ts'
 
 /** What is used of a client of autocannon. `_doRequest` is called when its connection is free: it sends the next request. */
 interface Client {
@@ -49,7 +50,7 @@ parentPort?.on('message', (plan: LoadPlan) => {
   run(plan).then(
     (window) => reply({ kind: 'window', window }),
     (error: unknown) => {
-      reply({ kind: 'failed', reason: error instanceof Error ? error.message : String(error) })
+      reply({ kind: 'failed', reason: messageOf(error) })
     },
   )
 })

@@ -1,6 +1,7 @@
 /** The thread of the load generator: what a hostile response does to it ends it and not the command. */
 import { Worker } from 'node:worker_threads'
 import type { LoadPlan, LoadReply, LoadWindow } from './load-plan.ts'
+import { messageOf } from '../../model/error-message.ts'
 
 export interface LoadGenerator {
   /** Runs one window of load; a longer one if nothing came at all. Rejects with the reason if it cannot. */
@@ -33,7 +34,7 @@ export function startLoadGenerator(): LoadGenerator {
     waiting = null
   })
   worker.on('error', (error) => {
-    const reason = error instanceof Error ? error.message : String(error)
+    const reason = messageOf(error)
     fail(
       new Error(`the load generator ended, because of a response that it cannot read: ${reason}`),
     )

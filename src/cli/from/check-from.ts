@@ -2,6 +2,7 @@
  * `sluice check --from WHAT [FILE]`: what of another proxy's configuration Sluice would do. WHAT is a kind of source (docker,
  * consul), the name of a source in FILE, or a file of another proxy. Nothing comes into force.
  */
+import { messageOf } from '../../model/error-message.ts'
 import type { Problem } from '../../model/problem.ts'
 import type { DeclaredObject } from '../../providers/provider.ts'
 import { countRows, type Row, summaryOf, toRows } from './rows.ts'
@@ -34,7 +35,7 @@ export async function checkFrom(from: string, world: FromWorld): Promise<0 | 1> 
   try {
     declared = await read(from)
   } catch (error) {
-    print(`${from}: ${error instanceof Error ? error.message : String(error)}`)
+    print(`${from}: ${messageOf(error)}`)
     return 1
   }
   const { problems, inForce } = check(declared.objects)

@@ -1,4 +1,5 @@
 /** Keys and values that etcdctl has printed: `get --prefix P -w json`, or plain, a line with the key before each value. */
+import { messageOf } from '../../model/error-message.ts'
 import { isMap, quote } from '../../model/parsed.ts'
 
 export interface DumpedKey {
@@ -24,7 +25,7 @@ function readJson(text: string): readonly DumpedKey[] {
   try {
     json = JSON.parse(text)
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error)
+    const reason = messageOf(error)
     throw new Error(`it is no JSON: ${reason}`, { cause: error })
   }
   if (!isMap(json)) throw new Error('it is no map of JSON')

@@ -1,6 +1,7 @@
 /** `sluice import vulcand`: what Sluice makes of vulcand's objects, row by row, and on request a file with them. */
 import { countRows, summaryOf, toRows } from '../from/rows.ts'
 import { toTable } from '../from/table.ts'
+import { messageOf } from '../../model/error-message.ts'
 import { splitParts } from '../../model/names.ts'
 import { isMap, quote } from '../../model/parsed.ts'
 import type { Problem } from '../../model/problem.ts'
@@ -103,8 +104,4 @@ function placeOf(from: ImportFrom): string {
     default:
       return from satisfies never
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

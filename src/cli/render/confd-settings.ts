@@ -1,6 +1,7 @@
 /** The settings of a run in confd's place: its flags, above its configuration file, above its defaults. */
 import { join, resolve } from 'node:path'
 import { readToml } from '../../document/toml.ts'
+import { messageOf } from '../../model/error-message.ts'
 import { quote } from '../../model/parsed.ts'
 import type { ResolverSettings } from '../../model/settings.ts'
 import { didYouMean } from '../../model/suggest.ts'
@@ -110,7 +111,7 @@ function readFile(
   try {
     root = readToml(read(path))
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause)
+    const reason = messageOf(cause)
     throw new Error(`${path}: ${reason}`, { cause })
   }
   const settings: Record<string, string | boolean | readonly string[]> = {}

@@ -1,5 +1,6 @@
 /** Runs `sluice render`: the templates of confd's folders, once or until a signal; or one template, printed. */
 import type { Client } from '../../client/client.ts'
+import { messageOf } from '../../model/error-message.ts'
 import { isMap } from '../../model/parsed.ts'
 import type { ReadPem } from '../../model/certificate.ts'
 import type { Resolver } from '../../dns/resolver.ts'
@@ -47,7 +48,7 @@ export async function runRender(flags: ConfdFlags, world: RenderWorld): Promise<
     const failures = await rendering.renderOnce(PATIENCE_MS)
     return failures.size > 0 || refused.length > 0 ? 1 : 0
   } catch (error) {
-    complain(`sluice: ${error instanceof Error ? error.message : String(error)}`)
+    complain(`sluice: ${messageOf(error)}`)
     return 1
   } finally {
     await rendering?.stop()

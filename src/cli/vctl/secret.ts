@@ -1,5 +1,6 @@
 /** `sluice secret`: keys that seal key pairs, and sealed key pairs. No Sluice has to run. */
 import { randomBytes } from 'node:crypto'
+import { messageOf } from '../../model/error-message.ts'
 import { sealKeyPair } from '../../providers/layouts/vulcand/key-pair.ts'
 import { readCertificate } from '../../model/certificate.ts'
 import { escapeControls, type Flaw } from '../../model/parsed.ts'
@@ -24,9 +25,7 @@ export function runSecret(command: SecretCommand, world: SecretWorld): 0 | 1 {
     else world.writeFile(command.file, text)
     return 0
   } catch (error) {
-    world.complain(
-      escapeControls(`ERROR: ${error instanceof Error ? error.message : String(error)}`),
-    )
+    world.complain(escapeControls(`ERROR: ${messageOf(error)}`))
     return 1
   }
 }

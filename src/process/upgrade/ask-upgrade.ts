@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { constants } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { messageOf } from '../../model/error-message.ts'
 import type { ProcessReport } from '../../observe/reports/process-report.ts'
 import { helpFor } from '../../cli/admin-client.ts'
 import type { UpgradeWorld } from '../../cli/upgrade.ts'
@@ -23,7 +24,7 @@ export function openUpgrade(
       try {
         writeRequest(folder, wanted)
       } catch (cause) {
-        throw new Error(`cannot ask for it in the data folder ${folder}: ${toReason(cause)}`, {
+        throw new Error(`cannot ask for it in the data folder ${folder}: ${messageOf(cause)}`, {
           cause,
         })
       }
@@ -39,7 +40,7 @@ export function openUpgrade(
         process.kill(pid, 'SIGUSR2')
       } catch (cause) {
         throw new Error(
-          `cannot signal process ${pid}: ${toReason(cause)}; run this as its user or as root`,
+          `cannot signal process ${pid}: ${messageOf(cause)}; run this as its user or as root`,
           { cause },
         )
       }
@@ -68,10 +69,6 @@ async function ask(client: Client): Promise<ProcessReport | string> {
     const { body } = await client.request({ method: 'GET', path: '/api/process', signal })
     return body as ProcessReport
   } catch (error) {
-    return `${toReason(error)}${helpFor(error)}`
+    return `${messageOf(error)}${helpFor(error)}`
   }
-}
-
-function toReason(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

@@ -2,6 +2,7 @@
  * Live upgrades: SIGUSR2 starts the new program with the listening sockets of this one. Once it serves, this one drains; if it
  * does not come to serve, this one goes on as if nothing had been asked.
  */
+import { messageOf } from '../../model/error-message.ts'
 import type { ListeningSocket } from '../../model/listening-socket.ts'
 import type { Log } from '../../observe/log.ts'
 import { UPGRADE_WITHIN_MS, type UpgradeStatus } from '../../observe/reports/process-report.ts'
@@ -65,7 +66,7 @@ export function createUpgrades(options: UpgradesOptions): Upgrades {
       log.info({ to: status.to, pid: next, version }, `process ${next} serves, this one drains`)
       handedOver.resolve(successor)
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error)
+      const reason = messageOf(error)
       status = { ...status, state: 'failed', reason }
       log.error(
         { to: status.to, reason },
