@@ -112,8 +112,7 @@ export async function run(options: RunOptions): Promise<number> {
     refusal: () => (state === 'ready' ? null : `this program is ${state}`),
     sockets: async () => [...(admin?.sockets() ?? []), ...(await threads.sockets())],
     secrets: () => threads.secrets(),
-    lastGood: () =>
-      control.setAside().flatMap(({ kind, id, serving }) => (serving ? { kind, id } : [])),
+    lastGood: () => control.setAside().filter(({ serving }) => serving),
     // Scripts end vulcand while its child starts, which serves on. systemd stops the service, and not one process.
     outlivesStop: isStrict && !manager.isThere,
     log,
@@ -200,7 +199,6 @@ export async function run(options: RunOptions): Promise<number> {
     onPublished: (_number, changes) => acme?.take(changes),
     onInForce: () => tidy?.soon(),
   })
-  const writeLines = (lines: Uint8Array): void => sink.write(lines)
   const threads = createThreads({
     settings,
     scoreboard,
@@ -209,7 +207,7 @@ export async function run(options: RunOptions): Promise<number> {
     log,
     faults,
     shortages,
-    writeLines,
+    writeLines: (lines) => sink.write(lines),
     workers,
     inherited: inherited.serving,
     secrets: predecessor,

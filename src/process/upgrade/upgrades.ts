@@ -59,7 +59,7 @@ export function createUpgrades(options: UpgradesOptions): Upgrades {
       const { signal } = stopping
       const successor = await startSuccessor({
         ...{ command, env, withinMs, signal, ...secrets() },
-        ...{ sockets: await sockets(), lastGood: options.lastGood() },
+        ...{ sockets: await sockets(), lastGood: options.lastGood().map(toName) },
       })
       status = { ...status, state: 'done' }
       const { pid: next, version } = successor
@@ -99,3 +99,10 @@ export function createUpgrades(options: UpgradesOptions): Upgrades {
 
 const PID_1 =
   'this is process 1 of its container, which ends with it: replace the container, or start it with an init that outlives the program'
+
+function toName({ kind, id }: { readonly kind: string; readonly id: string }): {
+  readonly kind: string
+  readonly id: string
+} {
+  return { kind, id }
+}
