@@ -17,6 +17,13 @@ export interface Plan {
   /** Fewer where the limit of open files is lower: each takes two of Sluice. */
   readonly tcpConnections: number
   readonly distinctKeys: number
+  /** Of scaling: the long window, how long the load is low and high, and how long it is idle until it scales to zero. */
+  readonly scale: {
+    readonly stableMs: number
+    readonly baseMs: number
+    readonly loadMs: number
+    readonly idleMs: number
+  }
   readonly costRounds: number
   /** Whole seconds: wrk takes no others. */
   readonly costWindowSeconds: number
@@ -35,6 +42,7 @@ export const FULL: Plan = {
   rateSeconds: 10,
   tcpConnections: 10_000,
   distinctKeys: 1_000_000,
+  scale: { stableMs: 60_000, baseMs: 15_000, loadMs: 60_000, idleMs: 10_000 },
   costRounds: 9,
   costWindowSeconds: 3,
 }
@@ -52,6 +60,7 @@ export const QUICK: Plan = {
   rateSeconds: 4,
   tcpConnections: 3_000,
   distinctKeys: 200_000,
+  scale: { stableMs: 12_000, baseMs: 6_000, loadMs: 15_000, idleMs: 4_000 },
   costRounds: 3,
   costWindowSeconds: 1,
 }

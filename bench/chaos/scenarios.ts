@@ -9,6 +9,7 @@ import { judgeKeys, runKeys } from './keys.ts'
 import { judgeFault, runFault } from './one-of-four.ts'
 import type { FaultName } from './one-of-four.ts'
 import { judgeRate, runRate } from './rate.ts'
+import { judgeScale, runScale } from './scale.ts'
 import { judgeSlow, runSlow } from './slow.ts'
 import { judgeSlowAdmin, runSlowAdmin } from './slow-admin.ts'
 import { judgeStorm, runStorm } from './storm.ts'
@@ -47,6 +48,7 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   'agent-redis': ofAgent('redis'),
   'agent-zookeeper': ofAgent('zookeeper'),
   'agent-consul': ofAgent('consul'),
+  scale: scenario(runScale, judgeScale),
   'http2-attacks': scenario(runAttacks, judgeAttacks),
   // Keeps the bench on one core from there on.
   cost: scenario(runCost, judgeCost),
@@ -77,6 +79,7 @@ export const TITLES: Readonly<Record<keyof typeof SCENARIOS, string>> = {
   'agent-redis': 'the same with Redis',
   'agent-zookeeper': 'the same with ZooKeeper',
   'agent-consul': 'the same with Consul',
+  scale: 'ten times the load for a minute, then none, with replicas that scale by themselves',
   'http2-attacks': 'attacks on HTTP/2 beside good clients',
   cost: 'CPU time of the health monitor',
 }

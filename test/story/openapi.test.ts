@@ -37,6 +37,13 @@ test('a program in all its states answers as its description says', async (t) =>
           },
           health: { path: '/', interval: '1s' },
         },
+        scaled: {
+          servers: { only: origin.url },
+          scale: {
+            actuator: { webhook: { url: 'http://127.0.0.1:1/' } },
+            ...{ min: 2, max: 3, dryRun: true, rps: 10, latency: '1s' },
+          },
+        },
       },
       frontends: {
         f: {
@@ -61,6 +68,11 @@ test('a program in all its states answers as its description says', async (t) =>
   await api.objects.put('frontend', 'own', { route: 'Host("c")', backend: 'b' }, { wait: '10s' })
   await api.objects.put('frontend', 'lost', { route: 'Host("d")', backend: 'x' }, { wait: '10s' })
   await eventually(async () => (await api.servers()).some(({ lastProbe }) => lastProbe), 'a probe')
+
+  await eventually(
+    async () => (await api.scale()).backends[0]?.decisions.length === 1,
+    'a decision to scale',
+  )
 
   const description = (await (await fetch(`${base}/api/openapi.json`)).json()) as Description
   const judge = createJudge(description, true)
