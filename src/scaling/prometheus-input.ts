@@ -145,7 +145,7 @@ export function createPrometheusInputs(options: PrometheusInputsOptions): Promet
     async stop() {
       if (timer !== null) clearInterval(timer)
       stopping.abort()
-      await Promise.all([...watched.values()].map(({ asking }) => asking))
+      await Promise.all([...watched.values()].flatMap(({ asking }) => asking ?? []))
       for (const [backend, one] of watched) forget(backend, one)
     },
   }
