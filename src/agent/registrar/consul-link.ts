@@ -141,7 +141,7 @@ function createLink(client: HttpClient, options: Registering): Link {
         })
       }
       return Promise.all(
-        entries.map((entry: Entry) => {
+        entries.map(async (entry: Entry): Promise<Holder> => {
           const id = idOf(entry.registration)
           const holder = holderOf(services, id)
           return holder === 'ours' ? renew(id) : holder
