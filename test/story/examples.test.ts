@@ -57,6 +57,14 @@ const DRIVES: Readonly<Record<string, Drive>> = {
     assert.equal(value(moved, 'location'), to)
   },
 
+  async 'examples/scale.yaml'(site) {
+    const found = await eventually(async () => {
+      const response = await site.get('vote.localhost', '/')
+      return response.status === 200 && response
+    }, 'a server that its check has found up')
+    assert.match(from(found), /^500[1-4]$/)
+  },
+
   async 'examples/every-form.yaml'(site, t) {
     const shares: Record<string, number> = { 5001: 0, 5002: 0 }
     for (let turn = 0; turn < 8; turn++) {
