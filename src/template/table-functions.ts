@@ -60,34 +60,60 @@ export const EMPTY_TABLE: TableView = { backends: [], frontends: [], listeners: 
 const USABLE: ReadonlySet<string> = new Set(['up', 'unknown', 'failing'])
 
 export function tableFunctions({ backends, frontends, listeners }: TableView): Functions {
-  const byId = <T extends { readonly id: string }>(list: readonly T[]): ReadonlyMap<string, T> =>
-    new Map(list.map((one) => [one.id, one]))
   const [knownBackends, knownFrontends] = [byId(backends), byId(frontends)]
+  // A template may ask for them in each turn of a range.
+  const structs = new WeakMap<object, Struct>()
+  const lists = new Map<string, List>()
 
-  function backend(id: Value): BackendView {
-    const found = knownBackends.get(String(id))
-    if (found === undefined) throw new TemplateError(`there is no backend ${JSON.stringify(id)}`)
-    return found
+  function structOf<View extends object>(view: View, make: (view: View) => Struct): Struct {
+    const struct = structs.get(view) ?? make(view)
+    structs.set(view, struct)
+    return struct
   }
 
-  function frontend(id: Value): FrontendView {
+  function listOf<View extends object>(
+    name: string,
+    views: readonly View[],
+    make: (view: View) => Struct,
+  ): List {
+    const list =
+      lists.get(name) ??
+      new List(
+        name,
+        views.map((view) => structOf(view, make)),
+      )
+    lists.set(name, list)
+    return list
+  }
+
+  function backend(id: Value): Struct {
+    const found = knownBackends.get(String(id))
+    if (found === undefined) throw new TemplateError(`there is no backend ${JSON.stringify(id)}`)
+    return structOf(found, toBackend)
+  }
+
+  function frontend(id: Value): Struct {
     const found = knownFrontends.get(String(id))
     if (found === undefined) throw new TemplateError(`there is no frontend ${JSON.stringify(id)}`)
-    return found
+    return structOf(found, toFrontend)
   }
 
   return new Map(
     Object.entries({
-      backends: declare([], () => new List(BACKEND, backends.map(toBackend))),
-      backend: declare(['string'], (id) => toBackend(backend(id))),
+      backends: declare([], () => listOf(BACKEND, backends, toBackend)),
+      backend: declare(['string'], backend),
       hasBackend: declare(['string'], (id) => knownBackends.has(String(id))),
-      servers: declare(['string'], (id) => toServers(backend(id))),
-      usableServers: declare(['string'], (id) => toServers(backend(id), USABLE)),
-      frontends: declare([], () => new List(FRONTEND, frontends.map(toFrontend))),
-      frontend: declare(['string'], (id) => toFrontend(frontend(id))),
-      listeners: declare([], () => new List(LISTENER, listeners.map(toListener))),
+      servers: declare(['string'], (id) => backend(id).fields.get('Servers')),
+      usableServers: declare(['string'], (id) => backend(id).fields.get('Usable')),
+      frontends: declare([], () => listOf(FRONTEND, frontends, toFrontend)),
+      frontend: declare(['string'], frontend),
+      listeners: declare([], () => listOf(LISTENER, listeners, toListener)),
     }),
   )
+}
+
+function byId<T extends { readonly id: string }>(list: readonly T[]): ReadonlyMap<string, T> {
+  return new Map(list.map((one) => [one.id, one]))
 }
 
 const BACKEND = 'sluice.Backend'
@@ -97,22 +123,16 @@ const LISTENER = 'sluice.Listener'
 
 function toBackend(backend: BackendView): Struct {
   const { id, balance, protocol, labels } = backend
+  const servers = backend.servers.map((server) => toServer(id, server))
+  const usable = servers.filter(({ fields }) => fields.get('Usable') === true)
   return struct(BACKEND, {
     Id: id,
     Balance: balance,
     Protocol: protocol,
     Labels: toLabels(labels),
-    Servers: toServers(backend),
-    Usable: toServers(backend, USABLE),
+    Servers: new List(SERVER, servers),
+    Usable: new List(SERVER, usable),
   })
-}
-
-function toServers({ id, servers }: BackendView, states?: ReadonlySet<string>): List {
-  const chosen = states === undefined ? servers : servers.filter(({ state }) => states.has(state))
-  return new List(
-    SERVER,
-    chosen.map((server) => toServer(id, server)),
-  )
 }
 
 function toServer(backend: string, server: ServerView): Struct {
@@ -155,8 +175,12 @@ function toListener({ id, protocol, address, host, port, backend }: ListenerView
   })
 }
 
+/** Most objects have none. */
+const NO_LABELS = new Dict('string', new Map())
+
 function toLabels(labels: LabelsView): Dict {
-  return new Dict('string', new Map(Object.entries(labels)))
+  const entries = Object.entries(labels)
+  return entries.length === 0 ? NO_LABELS : new Dict('string', new Map(entries))
 }
 
 function struct(name: string, fields: Readonly<Record<string, Value>>): Struct {
