@@ -127,6 +127,11 @@ export class BackendScaler {
       })
   }
 
+  /** Another instance may act from now on: what the provider is being told ends. */
+  standDown(): void {
+    this.#actuator.abandon('this instance has lost the lock, and may act no longer')
+  }
+
   /** Begins a round if requests wait for a first replica: they do not wait for the next tick. */
   wake(): void {
     const isCold = this.#spec.zero !== null && this.#current()?.replicas === 0

@@ -3,6 +3,7 @@
  * fails; a call that has failed is tried again after a pause that grows. One call at a time.
  */
 import { exponentialBackoff } from '../model/backoff.ts'
+import { messageOf } from '../model/error-message.ts'
 import type { Actuator } from './actuator.ts'
 
 export interface ActuatorWorld {
@@ -31,6 +32,8 @@ export class BoundedActuator {
   readonly #world: ActuatorWorld
   readonly #times: ActuatorTimes
   readonly #ending = new AbortController()
+  /** Of the call of `setReplicas` in progress. */
+  #setting: AbortController | null = null
   #actuator: Promise<Actuator> | null = null
   /** The call in progress. One that was cut off and has not ended lets no other begin. */
   #hanging: Promise<unknown> | null = null
@@ -71,9 +74,14 @@ export class BoundedActuator {
 
   /** Rejects with a message for people, and then pauses. */
   async setReplicas(replicas: number): Promise<void> {
+    const setting = new AbortController()
+    this.#setting = setting
     try {
-      await this.#within(this.#times.setMs, `take ${replicas} replicas`, (one, signal) =>
-        one.setReplicas(replicas, signal),
+      await this.#within(
+        this.#times.setMs,
+        `take ${replicas} replicas`,
+        (one, signal) => one.setReplicas(replicas, signal),
+        setting.signal,
       )
       this.#inARow = 0
       this.#pauseUntil = -Infinity
@@ -82,7 +90,14 @@ export class BoundedActuator {
       const pause = exponentialBackoff(FIRST_PAUSE_MS, this.#inARow++, LONGEST_PAUSE_MS)
       this.#pauseUntil = this.#world.now() + pause * (1 + JITTER * this.#world.random())
       throw error
+    } finally {
+      this.#setting = null
     }
+  }
+
+  /** A call of `setReplicas` in progress ends, for a reason for people. */
+  abandon(reason: string): void {
+    this.#setting?.abort(new Error(reason))
   }
 
   /** Calls in progress end. Never rejects. */
@@ -98,17 +113,19 @@ export class BoundedActuator {
     ms: number,
     what: string,
     call: (actuator: Actuator, signal: AbortSignal) => Promise<T>,
+    abandoned?: AbortSignal,
   ): Promise<T> {
     if (this.#hanging !== null) throw new Error('it has not ended its last call yet')
     const timeout = AbortSignal.timeout(ms)
-    const signal = AbortSignal.any([timeout, this.#ending.signal])
+    const ends = [this.#ending.signal, ...(abandoned === undefined ? [] : [abandoned])]
+    const signal = AbortSignal.any([timeout, ...ends])
     const called = this.#opened().then((actuator) => call(actuator, signal))
     this.#watch(called)
     const late = `it did not ${what} within ${ms / 1000} s`
     try {
       return await Promise.race([
         called,
-        cutOff(signal, () => (timeout.aborted ? late : 'it is closed')),
+        cutOff(signal, () => (timeout.aborted ? late : messageOf(signal.reason))),
       ])
     } catch (error) {
       throw new Error(oneLine(error), { cause: error })
@@ -145,8 +162,7 @@ function cutOff(signal: AbortSignal, reason: () => string): Promise<never> {
 }
 
 function oneLine(error: unknown): string {
-  const message = error instanceof Error ? error.message : String(error)
-  return message.replace(/\s+/g, ' ').slice(0, LONGEST_MESSAGE)
+  return messageOf(error).replace(/\s+/g, ' ').slice(0, LONGEST_MESSAGE)
 }
 
 function wait(ms: number): Promise<void> {

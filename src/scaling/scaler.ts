@@ -55,6 +55,7 @@ export function createScaler(options: ScalerOptions): Scaler {
   const closing = new Set<Promise<void>>()
   let timer: NodeJS.Timeout | null = null
   let tickedAt = -Infinity
+  let wasActing = false
   let isStopped = false
 
   publisher.listen({
@@ -126,6 +127,9 @@ export function createScaler(options: ScalerOptions): Scaler {
   function sample(): void {
     const at = now()
     const isTick = at - tickedAt >= TICK_MS
+    const isActing = lock.isActing()
+    if (wasActing && !isActing) for (const scaler of scalers.values()) scaler.standDown()
+    wasActing = isActing
     for (const [id, scaler] of scalers) {
       attempt(id, () => {
         scaler.meter.sample(at)

@@ -166,6 +166,37 @@ test('an instance that does not act measures and decides, and changes nothing un
   assert.equal(site.provider.told.length, 1)
 })
 
+test('an instance that loses the lock ends what it is telling its provider', async (t) => {
+  let acts = true
+  const lock: ActingLock = {
+    isActing: () => acts,
+    holder: () => null,
+    problem: () => null,
+    close: () => Promise.resolve(),
+  }
+  const site = createScaledSite(t, { lock })
+  const cut: string[] = []
+  site.provider.setReplicas = (_replicas, signal) =>
+    new Promise((_resolve, reject) => {
+      signal.addEventListener('abort', () => {
+        cut.push(String(signal.reason))
+        reject(new Error('cut off'))
+      })
+    })
+  site.declare(SPEC)
+  site.load(50)
+  await site.pass(10_000)
+  assert.deepEqual(cut, [])
+
+  acts = false
+  await site.pass(400)
+
+  assert.deepEqual(cut, ['Error: this instance has lost the lock, and may act no longer'])
+  assert.equal(reportOf(site).decisions[0]?.outcome, 'failed')
+  await site.pass(10_000)
+  assert.equal(cut.length, 1)
+})
+
 test('adds what other instances measure, and keeps what was asked for there', async (t) => {
   const published: ReadonlyMap<string, Shared>[] = []
   const measure = { concurrency: 30, rps: 0, errors: 0, durations: [], waiting: 0 }

@@ -2,6 +2,7 @@
  * One way to ask a local service whether it is well. A check is run again and again by a `CheckLoop`, never twice at a time, and
  * each run is bounded: at its time limit the signal is aborted, and a run that does not end then is given up.
  */
+import { messageOf } from '../../model/error-message.ts'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 
 /** One run: null if the service passes, else why it does not, for people. Ends soon after the signal is aborted. */
@@ -33,8 +34,4 @@ export async function runBounded(
   const reason = await Promise.race([run, late])
   clearTimeout(timer)
   return isLate && reason !== null ? `no result within ${timeoutMs} ms` : reason
-}
-
-export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

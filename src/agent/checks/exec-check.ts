@@ -6,7 +6,8 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { escapeControls } from '../../model/parsed.ts'
 import type { ExecSpec } from '../spec/agent-spec.ts'
-import { messageOf, type Check } from './check.ts'
+import { messageOf } from '../../model/error-message.ts'
+import type { Check } from './check.ts'
 
 const MAX_OUTPUT = 400
 

@@ -23,7 +23,8 @@ import {
   type Method,
   type MethodFrame,
 } from './amqp-frames.ts'
-import { messageOf, type Check } from './check.ts'
+import { messageOf } from '../../model/error-message.ts'
+import type { Check } from './check.ts'
 
 const CHANNEL = 1
 const EXPIRES_MS = 2_000
