@@ -15,11 +15,15 @@ export function readTemplate({ text }: Pick<TemplateSettings, 'text'>): string {
   }
 }
 
-/** Another one for another content, in all likelihood; '' if there is no file. */
+/** Another one for another content, in all likelihood, and for another reason why there is no file. Never throws. */
 export function signatureOf({ text }: Pick<TemplateSettings, 'text'>): string {
   if ('inline' in text) return ''
-  const stat = statSync(text.path, { throwIfNoEntry: false, bigint: true })
-  return stat === undefined ? '' : `${stat.ino} ${stat.size} ${stat.mtimeNs}`
+  try {
+    const { ino, size, mtimeNs } = statSync(text.path, { bigint: true })
+    return `${ino} ${size} ${mtimeNs}`
+  } catch (error) {
+    return fileErrorReason(error)
+  }
 }
 
 function readText(path: string): string {
