@@ -11,6 +11,9 @@ import type { TemplateSettings } from '../model/template-settings.ts'
 import { runCommand } from './run-command.ts'
 import { compare, discard, replace, stage, type FileForm } from './target-file.ts'
 
+/** The program that reads the file would not be told of it later, so a reload may end although this program does. */
+const GRACE_MS = 5_000
+
 export type ApplySettings = Pick<
   TemplateSettings,
   | 'dest'
@@ -77,7 +80,7 @@ export async function applyText(
 }
 
 async function replaceByCopy(form: FileForm, mode: number, content: Buffer): Promise<void> {
-  const copy = await stage(form, mode, content)
+  const copy = await stage(form, mode, content, '.new')
   let isRenamed = false
   try {
     isRenamed = (await replace(form, mode, copy, content)) === 'renamed'
@@ -116,7 +119,7 @@ async function reload(
 ): Promise<string | null> {
   if (command === null || syncOnly) return null
   try {
-    await runCommand(command, { timeoutMs, signal })
+    await runCommand(command, { timeoutMs, signal, graceMs: GRACE_MS })
     return null
   } catch (error) {
     return `reload ${error instanceof Error ? error.message : String(error)}`

@@ -16,6 +16,8 @@ export interface RenderedFile {
   /** Something that it is made of may have changed. */
   notify(): void
   report(): TemplateReport
+  /** The file is in its place, but no reload has ended well since. */
+  isReloadOwed(): boolean
   /** Renders until the signal aborts. Never rejects. */
   follow(): Promise<void>
   /** Renders now, once. Returns why it failed, or null. */
@@ -25,6 +27,8 @@ export interface RenderedFile {
 export interface RenderedFileOptions {
   readonly settings: TemplateSettings
   readonly source: string | null
+  /** The file was written before, and is to be reloaded. */
+  readonly isReloadOwed: boolean
   /** @throws {NotReady} it cannot be made yet */
   readonly makeText: () => Promise<string>
   /** Why the source of its keys is away; null: it is not. */
@@ -58,7 +62,7 @@ export function createRenderedFile(options: RenderedFileOptions): RenderedFile {
   let changedAt: number | null = null
   let counts = { renders: 0, failures: 0, changes: 0 }
   let consecutive = 0
-  let isReloadOwed = false
+  let { isReloadOwed } = options
   /** What was logged about a file that is left as it is. */
   let shown = ''
   let loggedFailure: string | null = null
@@ -133,9 +137,9 @@ export function createRenderedFile(options: RenderedFileOptions): RenderedFile {
       return null
     }
     if (applied.isChanged) noteChange(['content'], null)
-    if (signal.aborted) return null
     isReloadOwed = true
     fail(applied.reason)
+    if (signal.aborted) return null
     return applied.reason
   }
 
@@ -181,5 +185,6 @@ export function createRenderedFile(options: RenderedFileOptions): RenderedFile {
       signal.removeEventListener('abort', notifier.notify)
     },
     renderOnce,
+    isReloadOwed: () => isReloadOwed,
   }
 }

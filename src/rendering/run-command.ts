@@ -4,8 +4,10 @@ import { escapeControls } from '../model/parsed.ts'
 
 export interface CommandOptions {
   readonly timeoutMs: number
-  /** Ends the command at once. */
+  /** Ends the command, and what is not begun is not run. */
   readonly signal: AbortSignal
+  /** How long the command may go on then. 0 by default. */
+  readonly graceMs?: number
 }
 
 /** What of its output is kept for the message: the end says most. */
@@ -18,9 +20,12 @@ const STUCK_MS = 2_000
  *
  * @throws {Error} it exits with another code than 0, cannot be started, or takes longer than its time, with the end of its output
  */
-export function runCommand(command: string, { timeoutMs, signal }: CommandOptions): Promise<void> {
+export function runCommand(
+  command: string,
+  { timeoutMs, signal, graceMs = 0 }: CommandOptions,
+): Promise<void> {
   return new Promise((resolve, reject) => {
-    if (signal.aborted) return reject(new Error('was not run: the program ends'))
+    if (signal.aborted && graceMs === 0) return reject(new Error('was not run: the program ends'))
     const child = spawn('/bin/sh', ['-c', command], {
       detached: true,
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -40,8 +45,14 @@ export function runCommand(command: string, { timeoutMs, signal }: CommandOption
     }
 
     const timer = setTimeout(kill, timeoutMs, `did not end within ${timeoutMs / 1000} s`)
-    const stop = (): void => kill('was ended with the program')
-    signal.addEventListener('abort', stop, { once: true })
+    let grace: NodeJS.Timeout | undefined
+    const end = (): void => kill('was ended with the program')
+    const stop = (): void => {
+      if (graceMs === 0) end()
+      else grace = setTimeout(end, graceMs)
+    }
+    if (signal.aborted) stop()
+    else signal.addEventListener('abort', stop, { once: true })
     for (const stream of [child.stdout, child.stderr]) {
       stream.setEncoding('utf8').on('data', (text: string) => {
         output = (output + text).slice(-MAX_OUTPUT)
@@ -51,6 +62,7 @@ export function runCommand(command: string, { timeoutMs, signal }: CommandOption
 
     function finish(reason: string | null): void {
       clearTimeout(timer)
+      clearTimeout(grace)
       signal.removeEventListener('abort', stop)
       // A server that the command has started may hold these; it is read on, so that it does not end for it.
       for (const stream of [child.stdout, child.stderr]) if ('unref' in stream) unref(stream)

@@ -22,6 +22,8 @@ export interface Difference {
   readonly mode: number
 }
 
+/** Of this process, so that what is staged for a file takes the place of what was staged before, and of no other program's. */
+const STAGED_BY = randomBytes(6).toString('hex')
 const NORMAL_MODE = 0o644
 const PERMISSIONS = 0o7777
 
@@ -51,12 +53,19 @@ export async function compare(form: FileForm, content: Buffer): Promise<Differen
 }
 
 /**
- * Returns the path of a new file in the same folder.
+ * Returns the path of a new file in the same folder, in place of the one that this process has staged before.
+ * @param ending of the name: one that tells it from another that is kept
  * @throws {Error} it cannot be written, or its owner cannot be set; nothing is left
  */
-export async function stage(form: FileForm, mode: number, content: Buffer): Promise<string> {
+export async function stage(
+  form: FileForm,
+  mode: number,
+  content: Buffer,
+  ending = '',
+): Promise<string> {
   const { path, uid, gid } = form
-  const staged = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}`)
+  const staged = join(dirname(path), `.${basename(path)}.${STAGED_BY}${ending}`)
+  await discard(staged)
   let file: FileHandle
   try {
     // Its mode is set once the owner is: until then it is for this process.

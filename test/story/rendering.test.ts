@@ -1,7 +1,15 @@
 // Issue 15, rendered files: in a running program, over its own table. A template that loops for ever, a check that hangs: bounded, said
 // in one line, nothing half-written, traffic untouched.
 import assert from 'node:assert/strict'
-import { mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs'
+import {
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  statSync,
+  symlinkSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import type { TemplateReport } from '../../src/observe/reports/template-report.ts'
@@ -232,4 +240,34 @@ templates:
       '/sluice.yaml: 5 problems',
     ],
   )
+})
+
+test('a template that leads to itself fails, and the program goes on', async (t) => {
+  const program = await startProgram(t, configOf({}, { v1: 'http://127.0.0.1:1' }))
+  const path = join(program.folder, 'a.tmpl')
+  writeFileSync(path, 'one')
+  program.write(configOf({ a: { src: 'a.tmpl', dest: 'a' } }, { v1: 'http://127.0.0.1:1' }))
+  await untilState(program, 'a', 'current')
+
+  unlinkSync(path)
+  symlinkSync('a.tmpl', path)
+  const { reason } = await untilState(program, 'a', 'failing')
+  unlinkSync(path)
+  writeFileSync(path, 'two')
+  await eventually(() => read(program, 'a') === 'two' || null, 'it is rendered again')
+
+  assert.match(reason ?? '', /^cannot read the template .*a\.tmpl: /)
+})
+
+test('a reload that failed is run again with the command that the settings have now', async (t) => {
+  const of = (reload: string): object =>
+    configOf({ a: { template: 'one', dest: 'a', reload } }, { v1: 'http://127.0.0.1:1' })
+  const program = await startProgram(t, of('nosuch-reload'))
+  const before = await untilState(program, 'a', 'failing')
+
+  program.write(of(`echo done > ${program.folder}/reloaded`))
+  await eventually(() => read(program, 'reloaded') === 'done\n' || null, 'it is reloaded')
+
+  assert.match(before.reason ?? '', /^reload exited with 127/)
+  assert.equal(read(program, 'a'), 'one')
 })

@@ -276,3 +276,46 @@ function isRunning(pid: number): boolean {
     return false
   }
 }
+
+test('of the files that are staged and kept only the last one stays', async (t) => {
+  const folder = makeFolder(t)
+  const dest = join(folder, 'a.conf')
+
+  await apply(dest, 'one', { keepStage: true, noop: true })
+  await apply(dest, 'one', { keepStage: true, noop: true })
+  await failureOf(apply(dest, 'two', { keepStage: true, check: 'false' }))
+  const last = await apply(dest, 'three', { keepStage: true })
+
+  assert.ok(last.kind === 'changed' && last.staged !== null)
+  const names = readdirSync(folder).map((name) => join(folder, name))
+  assert.deepEqual(names.sort(), [last.staged, dest].sort())
+  assert.equal(readFileSync(last.staged, 'utf8'), 'three')
+})
+
+test('a check that shows the path of the file fails for the same reason each time', async (t) => {
+  const dest = join(makeFolder(t), 'a.conf')
+
+  const first = await failureOf(apply(dest, 'one', { check: 'echo {{.src}}; false' }))
+  const second = await failureOf(apply(dest, 'one', { check: 'echo {{.src}}; false' }))
+
+  assert.match(first, /^check exited with 1: .*a\.conf/)
+  assert.equal(second, first)
+})
+
+test('a reload that runs when the program ends may end by itself, and a check may not', async (t) => {
+  const folder = makeFolder(t)
+  const dest = join(folder, 'a.conf')
+  const ending = new AbortController()
+  const reload = `touch ${folder}/began; until [ -e ${folder}/go ]; do :; done; touch ${folder}/ended`
+
+  const applied = applyText({ ...SETTINGS, dest, reload }, 'one', {
+    signal: ending.signal,
+    isReloadOwed: false,
+  })
+  await eventually(() => existsSync(join(folder, 'began')) || null, 'the reload runs')
+  ending.abort()
+  writeFileSync(join(folder, 'go'), '')
+
+  assert.equal((await applied).kind, 'changed')
+  assert.equal(existsSync(join(folder, 'ended')), true)
+})
