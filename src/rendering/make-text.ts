@@ -1,4 +1,5 @@
 /** One evaluation of a template, as the rendering thread does it. Pure, but for the environment, the clock and whether files exist. */
+import { escapeControls } from '../model/parsed.ts'
 import { BUILTINS } from '../template/builtins.ts'
 import { confdFunctions, type World } from '../template/confd-functions.ts'
 import { evaluate } from '../template/evaluate.ts'
@@ -61,6 +62,7 @@ export function makeText({ template, keys, table, answers }: TextRequest, world:
 }
 
 const MAIN = 'main'
+const MAX_REASON = 300
 
 /** Why the text is no template for such data, with the line; null: it is one. */
 export function refuseTemplate(
@@ -93,10 +95,13 @@ const KEY_NAMES = [...keyFunctions(NO_KEYS.texts, NO_KEYS.faults, createAsking(n
 const TABLE_NAMES = [...tableFunctions(EMPTY_TABLE).keys()]
 const CALLS_TABLE = new RegExp(`\\b(?:${TABLE_NAMES.join('|')})\\b`)
 
+/** In one line, and no longer than a value that is in it may be. */
 function withHelp(
-  message: string,
+  whole: string,
   { keys, table }: { readonly keys: unknown; readonly table: unknown },
 ): string {
+  const isLong = whole.length > MAX_REASON
+  const message = escapeControls(isLong ? `${whole.slice(0, MAX_REASON)}...` : whole)
   const [, name = ''] = /function "(\w+)" not defined$/.exec(message) ?? []
   if (keys === null && KEY_NAMES.includes(name))
     return `${message}: it needs keys and a source of them`

@@ -52,6 +52,8 @@ export function confdFunctions({ environment, now }: World): Functions {
   )
 }
 
+// Errors do not show values: they may be secrets, and are logged.
+
 /** The evaluation has checked the types of arguments against the parameters. */
 function int(value: Value): bigint {
   return value as bigint
@@ -94,7 +96,7 @@ function parseInteger(value: Value): bigint {
   const digits = text(value)
   const parsed = /^[+-]?\d+$/.test(digits) ? BigInt(digits.replace(/^\+/, '')) : null
   if (parsed === null || parsed > MAX_INT || parsed < -MAX_INT - 1n)
-    throw new TemplateError(`atoi takes an integer of 64 bits, not ${JSON.stringify(digits)}`)
+    throw new TemplateError('the text is no integer of 64 bits')
   return parsed
 }
 
@@ -158,7 +160,7 @@ function decodeBase64(value: Value): string {
 function parseBool(value: Value): boolean {
   if (/^(?:1|t|T|TRUE|true|True)$/.test(text(value))) return true
   if (/^(?:0|f|F|FALSE|false|False)$/.test(text(value))) return false
-  throw new TemplateError(`parseBool takes true or false, not ${JSON.stringify(value)}`)
+  throw new TemplateError('the text is neither true nor false')
 }
 
 function parseJson(value: Value, kind: typeof Dict | typeof List, expected: string): Value {

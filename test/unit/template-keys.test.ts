@@ -310,3 +310,17 @@ test('a function without what it reads says what it needs', () => {
   )
   assert.equal(refuseTemplate('{{getv "/x"}}{{backends}}', { keys: true, table: true }), null)
 })
+
+test('an error is one short line, whatever a key holds', () => {
+  const keys = { '/long': 'x'.repeat(1024 ** 2), '/lines': 'a\nerror: b\u001b[31m' }
+
+  const long = errorOf('{{getv (getv "/long")}}', { keys })
+  const lines = errorOf('{{getv (getv "/lines")}}', { keys })
+
+  assert.ok(long.length < 400, String(long.length))
+  assert.match(long, /^line 1: error calling getv: key does not exist: x+\.\.\.$/)
+  assert.equal(
+    lines,
+    'line 1: error calling getv: key does not exist: a\\u000aerror: b\\u001b[31m',
+  )
+})

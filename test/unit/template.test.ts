@@ -56,7 +56,8 @@ test('an error names the line, and what is wrong there', () => {
     ['{{if 1}}\n', 'line 2: unexpected end of the text: an {{end}} is missing'],
     ['a\n{{div 1 0}}', 'line 2: error calling div: division by zero'],
     ['{{.a.b}}', 'line 1: cannot evaluate field b in type float64'],
-    ['{{atoi "x"}}', 'line 1: error calling atoi: atoi takes an integer of 64 bits, not "x"'],
+    ['{{atoi "x"}}', 'line 1: error calling atoi: the text is no integer of 64 bits'],
+    ['{{parseBool "x"}}', 'line 1: error calling parseBool: the text is neither true nor false'],
     ['{{json "["}}', 'line 1: error calling json: the text is no JSON'],
     ['{{jsonArray "{}"}}', 'line 1: error calling jsonArray: the JSON is not an array'],
   ] as const) {
