@@ -69,7 +69,7 @@ const shape = {
     description:
       'The template is rendered after this time also without a change: 1s to 24h, or forever: not at all.',
   }).prefault('10m'),
-  keepStage: flag('The staged file is kept beside the file.', false),
+  keepStage: flag('The staged file is kept beside the file, the last one of a run.', false),
   noop: flag('The file is left as it is; what would change is logged.', false),
   syncOnly: flag('check and reload are not run.', false),
 }
@@ -112,6 +112,7 @@ export function parseTemplates(
   const templates: TemplateSettings[] = []
   const flaws: Flaw[] = []
   const owners = new Map<string, string>()
+  const settings = targetOf(place.filename)
   for (const [name, one] of written) {
     const parsed = parseTemplate(name, one, sources, place)
     if (!parsed.ok) {
@@ -120,7 +121,11 @@ export function parseTemplates(
     }
     const target = targetOf(parsed.value.dest)
     const owner = owners.get(target)
-    if (owner === undefined) {
+    if (isTemplate(parsed.value)) {
+      flaws.push(flaw([...at, name, 'dest'], 'is the template itself, which would be lost'))
+    } else if (target === settings) {
+      flaws.push(flaw([...at, name, 'dest'], 'is this file itself, which would be lost'))
+    } else if (owner === undefined) {
       owners.set(target, name)
       templates.push(parsed.value)
     } else {
@@ -139,6 +144,11 @@ export function targetOf(dest: string): string {
   } catch {
     return path
   }
+}
+
+/** Whether the file of the template would be replaced by what it is rendered to. */
+export function isTemplate({ text, dest }: Pick<TemplateSettings, 'text' | 'dest'>): boolean {
+  return 'path' in text && targetOf(text.path) === targetOf(dest)
 }
 
 function parseTemplate(

@@ -122,7 +122,12 @@ test('what has no meaning is an error', () => {
       ['-backend', 'vault'],
       '--backend must be one of etcd, etcdv3, consul, redis, zookeeper, env, file, not "vault"',
     ],
-    [['-interval', '0'], '--interval must be seconds, 1 at least, not "0"'],
+    [['-interval', '0'], '--interval must be seconds, from 1 to 2073600 (24 days), not "0"'],
+    // A timer of Node.js that waits longer ends at once.
+    [
+      ['-interval', '2592000'],
+      '--interval must be seconds, from 1 to 2073600 (24 days), not "2592000"',
+    ],
     [['-timeout', 'x'], null],
     [['-node', 'ftp://a'], null],
     [['-backend', 'file'], 'the backend file: paths: must name at least one file'],

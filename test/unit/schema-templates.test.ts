@@ -97,6 +97,9 @@ test('what is wrong with a template is said, and the others are rendered', () =>
       'templates.x.mode: must be octal text that begins with a 0, such as "0644", not 644',
     ],
     ['{src: a, dest: a, timeout: 0}', null],
+    ['{src: a, dest: c, interval: 0}', null],
+    ['{src: a, dest: ./a}', 'templates.x.dest: is the template itself, which would be lost'],
+    ['{src: c, dest: a.yaml}', 'templates.x.dest: is this file itself, which would be lost'],
     ['{src: a, dest: a, uid: -1}', null],
     ['{src: a, dest: a, interval: 0}', null],
   ] as const) {

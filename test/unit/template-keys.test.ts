@@ -319,8 +319,5 @@ test('an error is one short line, whatever a key holds', () => {
 
   assert.ok(long.length < 400, String(long.length))
   assert.match(long, /^line 1: error calling getv: key does not exist: x+\.\.\.$/)
-  assert.equal(
-    lines,
-    'line 1: error calling getv: key does not exist: a\\u000aerror: b\\u001b[31m',
-  )
+  assert.equal(lines, 'line 1: error calling getv: key does not exist: a\\u000aerror: b\\u001b[31m')
 })

@@ -39,6 +39,8 @@ export interface ConfdWorld {
 
 const CONFDIR = '/etc/confd'
 const DAY_S = 86_400
+/** What a timer can wait for. */
+const LONGEST_INTERVAL_S = 24 * DAY_S
 
 /** From the keys of the file to the flags that they stand for. */
 const FILE_KEYS: Readonly<Record<string, string>> = {
@@ -235,8 +237,10 @@ function withoutUndefined(map: Readonly<Record<string, string | undefined>>): ob
 
 function parseSeconds(text: string): number {
   const seconds = /^\d{1,7}$/.test(text) ? Number(text) : 0
-  if (seconds >= 1 && seconds <= 30 * DAY_S) return seconds
-  throw new Error(`--interval must be seconds, 1 at least, not ${quote(text)}`)
+  if (seconds >= 1 && seconds <= LONGEST_INTERVAL_S) return seconds
+  throw new Error(
+    `--interval must be seconds, from 1 to ${LONGEST_INTERVAL_S} (24 days), not ${quote(text)}`,
+  )
 }
 
 function parseLevel(text: string): Level {

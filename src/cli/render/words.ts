@@ -34,10 +34,10 @@ const CONFD_FLAGS: Flags = {
     default: 'etcd',
     completes: ['etcd', 'etcdv3', 'consul', 'redis', 'zookeeper', 'env', 'file'],
   },
-  node: { value: 'URL', text: 'of the registry; may be repeated', isRepeated: true },
+  node: { value: 'URL', text: 'of the registry', isRepeated: true },
   file: {
     value: 'PATH',
-    text: 'YAML or JSON, or a folder of such, with --backend file; may be repeated',
+    text: 'YAML or JSON, or a folder of such, with --backend file',
     isRepeated: true,
     completes: 'file',
   },

@@ -7,7 +7,7 @@ import { fileErrorReason } from '../../model/file-error.ts'
 import { isMap, quote, type Scalar } from '../../model/parsed.ts'
 import { didYouMean } from '../../model/suggest.ts'
 import type { KeySourceSpec, TemplateSettings } from '../../model/template-settings.ts'
-import { parseKey, parseMode, targetOf, toKeys } from '../../schema/templates.ts'
+import { isTemplate, parseKey, parseMode, targetOf, toKeys } from '../../schema/templates.ts'
 
 export interface ResourceOptions {
   /** The folder with `conf.d` and `templates`. */
@@ -54,6 +54,7 @@ export function readResources(options: ResourceOptions): Resources {
       const template = readResource(path, name, options, (remark) =>
         remarks.push(`${path}: ${remark}`),
       )
+      if (isTemplate(template)) throw new Error('dest: is the template itself, which would be lost')
       const target = targetOf(template.dest)
       const owner = owners.get(target)
       if (owner !== undefined) throw new Error(`dest: ${owner} writes ${template.dest} already`)
