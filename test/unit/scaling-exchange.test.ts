@@ -62,7 +62,10 @@ test('the instance that acts knows what the others measured and were asked for',
   await time.run(3_000)
 
   const found = acting.exchange.others('vote')
-  assert.deepEqual(found.map(({ measure }) => measure.concurrency).toSorted((one, other) => one - other), [7, 8])
+  assert.deepEqual(
+    found.map(({ measure }) => measure.concurrency).toSorted((one, other) => one - other),
+    [7, 8],
+  )
   assert.deepEqual(
     found.map((one) => one.asked),
     [null, asked],
