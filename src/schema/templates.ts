@@ -136,6 +136,9 @@ export function parseTemplates(
   return { templates, flaws }
 }
 
+/** What `check` has, and `reload` has not. */
+export const STAGED: RegExp = /\{\{-?\s*\.src\s*-?\}\}/
+
 /** The same for each path that names the same file, whether it is there or not. */
 export function targetOf(dest: string): string {
   const path = resolve(dest)
@@ -174,6 +177,8 @@ function parseTemplate(
     for (const key of ['keys', 'prefix'] as const)
       if (value[key] !== undefined) complain('is used with a source only', key)
   }
+  if (value.reload !== undefined && STAGED.test(value.reload))
+    complain(`{{.src}} is the staged file, which is ${dest} by then; write that path`, 'reload')
   const spec = source === undefined ? null : parseKeySource(source, sources, at, place)
   if (spec !== null && !spec.ok) flaws.push(...spec.problems)
   if (flaws.length > 0) return refuse(flaws)

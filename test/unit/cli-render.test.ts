@@ -194,7 +194,8 @@ test('a resource is a template, and one with a mistake is left out', (t) => {
       'a.toml':
         '[template]\nsrc = "a.tmpl"\ndest = "/x/a"\nkeys = ["/b", "c/*"]\nprefix = "p"\nuid = 3\nmode = "0640"\ncheck_cmd = "true"\n',
       'b.toml': '[template]\nsrc = "a.tmpl"\ndest = "/x/a"\n',
-      'more/c.toml': '[Template]\nSrc = "c.tmpl"\nDest = "/x/c"\nowner = "root"\n',
+      'more/c.toml':
+        '[Template]\nSrc = "c.tmpl"\nDest = "/x/c"\nowner = "root"\nreload_cmd = "cp {{.src}} /x/d"\n',
       'd.toml': '[template]\ndest = "/x/d"\n',
       'e.toml': 'x = \n',
       'f.toml': '[template]\nsrc = "a"\ndest = "/x/f"\nmode = "644"\n',
@@ -227,6 +228,9 @@ test('a resource is a template, and one with a mistake is left out', (t) => {
     'g.toml: has no table [template]',
     'h.toml: template.uid must be a number, not "root"',
   ])
-  assert.deepEqual(remarks, [`${folder}/conf.d/more/c.toml: template.owner has no effect`])
+  assert.deepEqual(remarks, [
+    `${folder}/conf.d/more/c.toml: template.owner has no effect`,
+    `${folder}/conf.d/more/c.toml: {{.src}} has no effect in template.reload_cmd: the file is /x/c by then`,
+  ])
   assert.throws(() => resources({}, join(folder, 'none\0')), /cannot read|null bytes/)
 })

@@ -74,6 +74,10 @@ test('what is wrong with a template is said, and the others are rendered', () =>
       'templates.x: needs src, the file of the template, or template, its text; and not both',
     ],
     ['{src: a, dest: a, keys: [/x]}', 'templates.x.keys: is used with a source only'],
+    [
+      '{src: a, dest: /b, reload: "cp {{ .src }} /c"}',
+      'templates.x.reload: {{.src}} is the staged file, which is /b by then; write that path',
+    ],
     ['{src: a, dest: a, sorce: x}', 'templates.x: unknown key "sorce", did you mean "source"?'],
     [
       '{src: a, dest: a, source: lb}',

@@ -7,7 +7,14 @@ import { fileErrorReason } from '../../model/file-error.ts'
 import { isMap, quote, type Scalar } from '../../model/parsed.ts'
 import { didYouMean } from '../../model/suggest.ts'
 import type { KeySourceSpec, TemplateSettings } from '../../model/template-settings.ts'
-import { isTemplate, parseKey, parseMode, targetOf, toKeys } from '../../schema/templates.ts'
+import {
+  isTemplate,
+  parseKey,
+  parseMode,
+  STAGED,
+  targetOf,
+  toKeys,
+} from '../../schema/templates.ts'
 
 export interface ResourceOptions {
   /** The folder with `conf.d` and `templates`. */
@@ -114,6 +121,8 @@ function readResource(
   const [src, dest, mode] = [text('src'), text('dest'), text('mode')]
   if (src === null) throw new Error('template.src is missing: the file in templates')
   if (dest === null) throw new Error('template.dest is missing: the file to write')
+  if (STAGED.test(text('reload_cmd') ?? ''))
+    remark(`{{.src}} has no effect in template.reload_cmd: the file is ${dest} by then`)
   const prefix = readWith(parseKey, options.prefix || (text('prefix') ?? ''), 'prefix')
   return {
     ...{ name, dest: resolve(dest), text: { path: join(confdir, 'templates', src) } },
