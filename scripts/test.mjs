@@ -49,6 +49,10 @@ const packages = {
   fish: 'fish',
   mandoc: 'mandoc',
   go: 'golang-go',
+  haproxy: 'haproxy',
+  nginx: 'nginx-light',
+  prometheus: 'prometheus',
+  'prometheus-alertmanager': 'prometheus-alertmanager',
 }
 /** Of those that are no commands. */
 const paths = {
