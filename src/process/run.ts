@@ -1,238 +1,33 @@
-/** The running program, from its resolved settings to its end: it opens its parts in order, and closes them after a signal. */
+/** The running program, from its resolved settings to its end: it starts its parts in order, and closes them after a signal. */
 import { setTimeout as delay } from 'node:timers/promises'
-import { createEventLog } from '../admin/event-log.ts'
-import { createAdmission } from '../control/admission/admit.ts'
-import { createControl } from '../control/control.ts'
-import { readLocalAddresses } from '../dns/local-addresses.ts'
-import { createFaults } from '../observe/fault.ts'
-import { createHealthMonitor } from '../health/health-monitor.ts'
-import { createProbe } from '../health/probe.ts'
-import { sendHook } from '../health/web-hook.ts'
-import { createPublisher } from '../control/publication/publisher.ts'
-import { logNames } from '../health/log-names.ts'
-import { createNameExpansion } from '../control/publication/name-expansion.ts'
-import { keepNamesResolved } from '../control/publication/resolve-names.ts'
 import { resolveNamesBy } from '../dns/dialing.ts'
-import { createLookup } from '../dns/lookup.ts'
-import { openResolver } from '../dns/open-resolver.ts'
 import { isFor } from '../model/listening-socket.ts'
 import type { Listener } from '../model/snapshot.ts'
-import type { ResolvedSettings, SettingSources } from '../schema/resolve-settings.ts'
-import { createLog } from '../observe/log.ts'
-import { createShortages } from '../observe/shortages.ts'
-import { openSink } from '../observe/sink.ts'
-import { openBoardClock, systemMs } from '../scoreboard/board-clock.ts'
-import { Scoreboard } from '../scoreboard/scoreboard.ts'
-import { createLiveSettings } from './live-settings.ts'
-import { openAcme } from './acme.ts'
 import { openAdmin, type OpenedAdmin } from './open-admin.ts'
-import { listenForSignals } from './signals.ts'
-import type { LogForm } from '../observe/log-forms.ts'
-import type { BaseConfiguration } from './base.ts'
-import { openSources, readBesideSources } from './sources.ts'
-import { openScaling, programsOf } from './scaling.ts'
-import { findTakenPorts } from './taken-port.ts'
-import { openTemplates } from './rendering.ts'
+import { openParts, type ProgramState, type RunOptions } from './parts.ts'
 import { mayWait, noListener, requireSources } from './start-conditions.ts'
-import { createThreads, type Threads } from './threads.ts'
-import { createTidy } from './tidy.ts'
-import type { DataFolder } from './data-lock.ts'
-import type { PidFile } from './pid-file.ts'
-import type { Activation } from './systemd/activation.ts'
-import { openServiceManager } from './systemd/notify.ts'
-import { sortSockets, unusedSockets } from './upgrade/inherited.ts'
-import type { Predecessor } from './upgrade/predecessor.ts'
-import { commandOf } from './upgrade/program.ts'
+import { findTakenPorts } from './taken-port.ts'
+import type { Threads } from './threads.ts'
+import { unusedSockets } from './upgrade/inherited.ts'
 import { refuseEmptySources, refuseLostObjects, untilProbed } from './upgrade/ready-to-replace.ts'
 import type { Successor } from './upgrade/successor.ts'
-import { createUpgrades } from './upgrade/upgrades.ts'
-import type { Workers } from './workers.ts'
 
 /** How long a stop waits for the last good snapshots: the disk may hang. */
 const SAVE_WITHIN_MS = 5000
 const POLL_MS = 100
 
-export interface RunOptions {
-  /** Relative paths start there. */
-  readonly config: string
-  /** Whether it is a configuration of Sluice, and a source. */
-  readonly hasFile: boolean
-  readonly version: string
-  /** The settings at start. */
-  readonly started: ResolvedSettings
-  /** Adds flags and environment variables, which have precedence over the file. */
-  readonly resolve: (document: SettingSources['document']) => ResolvedSettings
-  readonly workers: Workers
-  /** Null: there is only the file. */
-  readonly base: BaseConfiguration | null
-  /**
-   * The admin opens last, when requests are served, and a source that can be neither read nor restored from its last good
-   * snapshot ends the start.
-   */
-  readonly isStrict: boolean
-  /** Missing: as pino writes it. */
-  readonly logForm?: LogForm
-  readonly data: DataFolder
-  /** Null: the program is started, and replaces no other. */
-  readonly predecessor: Predecessor | null
-  readonly activation: Activation
-  readonly pidFile: PidFile
-}
-
 /** Resolves with the exit code after a drain. Rejects if the program could not start. */
 export async function run(options: RunOptions): Promise<number> {
-  const { config, hasFile, version, started, resolve, workers, base, isStrict } = options
-  const { data, predecessor, activation, pidFile } = options
-  const { settings, problems } = started
-  const sink = openSink(settings.log.path)
-  const log = createLog(settings.log.level, sink, options.logForm)
-  for (const problem of problems) log.warn({ problem }, problem.message)
-  let reload = (): void => {}
-  let state: 'starting' | 'ready' | 'draining' = 'starting'
+  const { version, isStrict, data, predecessor, pidFile } = options
+  let state: ProgramState = 'starting'
   let admin: OpenedAdmin | null = null
-  const signals = listenForSignals({
-    reload: () => reload(),
-    reopen: () => sink.reopen(),
-    upgrade: () => upgrades.begin(),
+  const parts = await openParts(options, {
+    state: () => state,
+    adminSockets: () => admin?.sockets() ?? [],
   })
-  for (const problem of activation.problems) log.warn({}, problem)
-  const given = predecessor?.sockets ?? activation.sockets
-  const inherited = sortSockets(given, settings.admin)
-  const manager = openServiceManager({
-    env: process.env,
-    pid: process.pid,
-    complain: (text) => log.error({}, text),
-  })
-  const upgrades = createUpgrades({
-    pid: process.pid,
-    uid: process.getuid?.() ?? -1,
-    data: settings.data,
-    env: process.env,
-    commandOf: (to) => commandOf(process, to),
-    refusal: () => (state === 'ready' ? null : `this program is ${state}`),
-    sockets: async () => [...(admin?.sockets() ?? []), ...(await threads.sockets())],
-    secrets: () => threads.secrets(),
-    lastGood: () => control.setAside().filter(({ serving }) => serving),
-    // Scripts end vulcand while its child starts, which serves on. systemd stops the service, and not one process.
-    outlivesStop: isStrict && !manager.isThere,
-    log,
-  })
-  const live = createLiveSettings({
-    filename: config,
-    started,
-    resolve,
-    onChange({ log: { level }, trusted, templates: changed }) {
-      log.setLevel(level)
-      threads.trust(trusted)
-      templates.set(changed)
-    },
-    log,
-  })
-  const scoreboard = new Scoreboard(Math.max(1, settings.workers), systemMs())
-  const faults = createFaults(log, () => performance.now())
-  const shortages = createShortages(log, () => performance.now())
-  const publisher = createPublisher(scoreboard, { onFault: faults.at('publish') })
-  const resolver = openResolver(settings.resolver, (message) => log.warn({}, message))
-  const lookup = createLookup(resolver)
-  keepNamesResolved(publisher, resolver)
-  resolveNamesBy(resolver.addressesOf)
-  logNames(resolver, log, () => performance.now())
-  const events = createEventLog()
-  const health = createHealthMonitor({
-    scoreboard,
-    publisher,
-    log,
-    now: () => performance.now(),
-    boardNow: openBoardClock(scoreboard.beganAt),
-    date: Date.now,
-    random: Math.random,
-    stallOfThreads: () => threads.stallMs(),
-    onFault: faults.at('guard'),
-    onShortage: (code) => shortages.note(code, 1),
-    probe: createProbe(version, lookup),
-    resolution: (host) => resolver.report(host),
-    doubt: resolver.doubt,
-    onState: events.add,
-    sendHook: (hook, how) => sendHook(hook, { ...how, lookup }),
-  })
-  const templates = openTemplates({ config, settings, publisher, health, resolver, events, log })
-  const ordered = await openAcme(config, settings, {
-    challenge: (challenges) => control.challenge(challenges),
-    log,
-    onProblems: () => control.noteProblems(),
-    owned: data.owned,
-  })
-  const acme = ordered?.acme ?? null
-  const sources = await openSources(config, hasFile, settings, data.owned, base)
-  const admission = createAdmission({
-    readFile: readBesideSources(config, settings),
-    admin: settings.admin.address,
-    adminSocket: settings.admin.socket,
-    localAddresses: readLocalAddresses,
-    trusted: () => live.current().trusted,
-    now: Date.now,
-    ordersCertificates: acme !== null,
-    mayRunPrograms: programsOf(sources),
-    onFault: faults.at('admit'),
-  })
-  const control = createControl({
-    sources: ordered === null ? sources : [...sources, ordered.source],
-    startMs: settings.startMs,
-    routeOrder: settings.routing.order,
-    admission,
-    publisher,
-    onProblem: (problem, isResolved) => events.add(isResolved ? 'resolved' : 'problem', problem),
-    problemsBeside: () => acme?.problems() ?? [],
-    names: createNameExpansion(publisher, resolver, () => performance.now()),
-    log,
-    onFault: faults.at('admit'),
-    onSettings: live.take,
-  })
-  const scaler = openScaling({
-    ...{ config, settings, scoreboard, publisher, health, admission, log, events },
-    replaces: predecessor !== null,
-    ...{ snapshot: control.snapshot, sources: control.sources, onFault: faults.at('scale') },
-  })
-  // Without workers, requests would wait for a collection on the main thread.
-  const tidy = settings.workers > 0 ? createTidy({ afterStart: true }) : null
-  publisher.listen({
-    onPublished: (_number, changes) => acme?.take(changes),
-    onInForce: () => tidy?.soon(),
-  })
-  const threads = createThreads({
-    settings,
-    scoreboard,
-    publisher,
-    resolver,
-    log,
-    faults,
-    shortages,
-    writeLines: (lines) => sink.write(lines),
-    workers,
-    inherited: inherited.serving,
-    secrets: predecessor,
-    orderCertificate: ordered?.orderOnDemand,
-    onWake(backend) {
-      health.wake(backend)
-      scaler.wake(backend)
-    },
-    serveInLine:
-      settings.workers === 0 ? (await import('./serving-thread.ts')).createServingThread : null,
-  })
-  const stopStatsd =
-    settings.statsd === null
-      ? null
-      : (await import('./statsd.ts')).sendToStatsd({
-          settings: settings.statsd,
-          ...{ scoreboard, publisher, control, log },
-        })
-  reload = (): void => {
-    log.info({}, 'reloading')
-    const monotonic = process.hrtime.bigint() / 1000n
-    void manager.notify('RELOADING=1', `MONOTONIC_USEC=${monotonic}`)
-    control.reload()
-    void manager.notify('READY=1')
-  }
+  const { settings, publisher, health, control, threads, sink, log, signals, manager } = parts
+  const { upgrades, live, resolver, templates, acme, scaler, tidy, stopStatsd } = parts
+  const { given, inherited } = parts
   /** A signal may arrive during any `await`. */
   const isStopping = (): boolean => state === 'draining'
 
@@ -241,30 +36,8 @@ export async function run(options: RunOptions): Promise<number> {
     threads.start()
     health.start()
     resolver.start()
-    const parts = {
-      version,
-      config,
-      events,
-      access: () => live.current().admin,
-      settings,
-      scoreboard,
-      publisher,
-      health,
-      control,
-      acme,
-      scaler,
-      threads,
-      templates,
-      resolver,
-      sink,
-      log,
-      faults,
-      shortages,
-      inherited: inherited.admin,
-      upgrade: upgrades.status,
-    }
     async function open(): Promise<OpenedAdmin | null> {
-      const opened = await openAdmin(parts, () => state)
+      const opened = await openAdmin(parts.forAdmin, () => state)
       if (!isStopping()) return opened
       await opened.close({ isPassedOn: predecessor !== null })
       return null
@@ -314,7 +87,7 @@ export async function run(options: RunOptions): Promise<number> {
     const fields = { ports, admin: admin.address, workers: settings.workers, version }
     const from = predecessor === null ? {} : { predecessor: predecessor.pid }
     log.info({ ...fields, ...from }, 'serving')
-    for (const unused of unusedSockets(inherited.serving, listeners)) {
+    for (const unused of unusedSockets(inherited, listeners)) {
       log.warn({}, `no listener is declared for the inherited socket ${unused}`)
     }
     if (predecessor !== null) {
