@@ -7,6 +7,7 @@
  */
 import { randomUUID } from 'node:crypto'
 import type { AcmeSettings } from '../model/acme-settings.ts'
+import { messageOf } from '../model/error-message.ts'
 import { quote } from '../model/parsed.ts'
 import type { Problem } from '../model/problem.ts'
 import type { Challenge } from '../model/snapshot.ts'
@@ -201,7 +202,7 @@ export function createAcme(options: AcmeOptions): Acme {
       orderer.tick()
       tickFault = ''
     } catch (error) {
-      const fault = error instanceof Error ? error.message : String(error)
+      const fault = messageOf(error)
       if (fault !== tickFault) log.error({ err: error }, 'certificates cannot be ordered')
       tickFault = fault
     }
@@ -222,7 +223,7 @@ export function createAcme(options: AcmeOptions): Acme {
       source.failed(null)
     } catch (error) {
       if (signal.aborted || ++failedPolls < FAILED_POLLS) return
-      const reason = error instanceof Error ? error.message : String(error)
+      const reason = messageOf(error)
       const isNew = storeError === null
       storeError = reason
       source.failed(error instanceof Error ? error : new Error(reason))

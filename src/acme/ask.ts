@@ -3,6 +3,7 @@
  * ClientHello, so that refusals are remembered, few names are asked for at a time, and few are permitted in one minute.
  */
 import { parseName } from '../model/acme-names.ts'
+import { messageOf } from '../model/error-message.ts'
 import { parseIp } from '../model/ip.ts'
 import { onDemand } from '../model/on-demand.ts'
 import { escapeControls, quote } from '../model/parsed.ts'
@@ -88,7 +89,7 @@ export function createAsk({ url, perMinute, warn, now, signal }: AskOptions): As
       }
     } catch (error) {
       remember(name, FAILED_MS)
-      const reason = escapeControls(error instanceof Error ? error.message : String(error))
+      const reason = escapeControls(messageOf(error))
       warnSometimes(`acme.onDemand.ask cannot be asked for ${quote(name)}: ${reason}`)
       return 'acme.onDemand.ask does not respond'
     }

@@ -17,7 +17,7 @@ const YOUNG_MS = 100
 const MOST_YOUNG = 8
 
 /**
- * At most `most` connections, and for a moment so many times more; a new one is refused only if `most` have requests under way.
+ * At most `most` connections, and MOST_YOUNG times as many for YOUNG_MS; a new one is refused only if `most` have requests under way.
  * `server`: of node:http or node:https.
  */
 export function keepRoom(server: Pick<EventEmitter, 'on'>, most: number): void {

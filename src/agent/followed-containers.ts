@@ -1,5 +1,6 @@
 /** The containers that are registered by the configuration in force; a new one takes over before the one before ends. */
 import { isEqual } from '../model/equal.ts'
+import { messageOf } from '../model/error-message.ts'
 import type { Log } from '../observe/log.ts'
 import { startContainerAgent, type ContainerAgent } from './containers/container-agent.ts'
 import type { Registration } from './registrar/registrar.ts'
@@ -25,7 +26,7 @@ export function createFollowedContainers(
       await before?.agent.stop()
       return true
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error)
+      const reason = messageOf(error)
       log.error({ reason }, 'containers could not be removed: they expire by their time to live')
       return false
     }

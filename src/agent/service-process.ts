@@ -1,5 +1,6 @@
 /** The service as a process that the agent starts: it shares the standard streams, and is stopped after its registration is removed. */
 import { spawn } from 'node:child_process'
+import { constants } from 'node:os'
 import { killGroup } from './checks/exec-check.ts'
 
 export interface ServiceProcess {
@@ -43,16 +44,6 @@ export async function startService(command: readonly string[]): Promise<ServiceP
   }
 }
 
-const NUMBERS: Readonly<Partial<Record<NodeJS.Signals, number>>> = {
-  SIGHUP: 1,
-  SIGINT: 2,
-  SIGQUIT: 3,
-  SIGABRT: 6,
-  SIGKILL: 9,
-  SIGSEGV: 11,
-  SIGTERM: 15,
-}
-
 function numberOf(signal: NodeJS.Signals | null): number {
-  return (signal === null ? undefined : NUMBERS[signal]) ?? 0
+  return signal === null ? 0 : constants.signals[signal]
 }

@@ -2,7 +2,7 @@
 import { LOG_LEVELS, type LogLevel } from '../model/settings.ts'
 import { quote } from '../model/parsed.ts'
 import { didYouMean } from '../model/suggest.ts'
-import { parseDuration } from '../model/units.ts'
+import { HOUR_MS, parseDuration } from '../model/units.ts'
 import type { CommandSpec } from './spec.ts'
 
 export interface AgentCommand {
@@ -21,7 +21,6 @@ export interface AgentCommand {
 }
 
 const KILL_AFTER = '10s'
-const HOUR_MS = 3_600_000
 
 export const AGENT: CommandSpec<AgentCommand> = {
   name: 'agent',

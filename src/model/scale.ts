@@ -1,6 +1,9 @@
 /** `scale` of a backend after parsing: how many replicas it has, and who changes their number. See docs/scaling.md. */
 import type { ActuatorSpec } from './actuator-spec.ts'
 
+/** More replicas than a load balancer should start. */
+export const MAX_REPLICAS = 10_000
+
 export interface ScaleSpec {
   readonly actuator: ActuatorSpec
   /** 0: it may scale to zero, and `zero` is not null. */

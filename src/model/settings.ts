@@ -57,7 +57,7 @@ export interface Settings {
 export interface ScalingSettings {
   /** The source whose registry decides which of several instances acts, and carries their measures; null: this one is alone. */
   readonly lock: string | null
-  /** How this instance calls itself there; null: by its host and its process id. */
+  /** The name of this instance there; null: its host and its process id. */
   readonly instance: string | null
   /** Decisions of all backends change nothing. */
   readonly dryRun: boolean

@@ -1,10 +1,11 @@
 /** Durations, sizes, shares of a whole and lists, as a file writes them. */
 import { bad, good, quote, type Scalar } from './parsed.ts'
 
-export const DAY_MS = 86_400_000
+export const HOUR_MS = 3_600_000
+export const DAY_MS: number = 24 * HOUR_MS
 export const YEAR_MS: number = 365 * DAY_MS
 /** Of the silence before TCP probes a peer: Linux takes up to 32,767 s. */
-export const MAX_KEEP_ALIVE_MS: number = 9 * 3_600_000
+export const MAX_KEEP_ALIVE_MS: number = 9 * HOUR_MS
 
 // Durations as Go writes them: `10s`, `500ms`, `1m30s`, `1.5h`; a bare whole number is seconds.
 

@@ -1,4 +1,4 @@
-/** Keys of our own in the registry of a source. */
+/** Keys that Sluice keeps for itself in the registry of a source. */
 import type { SourceSpec } from '../model/settings.ts'
 import { sourceKindOf } from '../providers/catalog/sources.ts'
 import type { KeyStore } from '../providers/store.ts'

@@ -4,6 +4,7 @@ import { isIP } from 'node:net'
 import { NO_DATA, NO_NAME } from '../dns/answer.ts'
 import { createDnsClient } from '../dns/client.ts'
 import type { Resolver as Names } from '../dns/resolver.ts'
+import { messageOf } from '../model/error-message.ts'
 import { onDemand } from '../model/on-demand.ts'
 import type { ResolverSettings } from '../model/settings.ts'
 import type { SealedValues } from '../providers/layout.ts'
@@ -51,7 +52,7 @@ export function createAnswerer(
       const found = await within(LOOKUP_MS, names.addressesOf(name.toLowerCase()))
       return { kind: 'addresses', addresses: found }
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error)
+      const reason = messageOf(error)
       const isAbsent = reason.endsWith(NO_NAME) || reason.endsWith(NO_DATA)
       return isAbsent ? { kind: 'addresses', addresses: [] } : { kind: 'fault', reason }
     }
@@ -93,7 +94,7 @@ export function createAnswerer(
         ? { kind: 'fault', reason: opened.fault ?? 'cannot be opened' }
         : { kind: 'opened', text: opened.text }
     } catch (error) {
-      return { kind: 'fault', reason: error instanceof Error ? error.message : String(error) }
+      return { kind: 'fault', reason: messageOf(error) }
     }
   }
 

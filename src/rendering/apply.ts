@@ -3,6 +3,7 @@
  * leaves the file as it was.
  */
 import { basename } from 'node:path'
+import { messageOf } from '../model/error-message.ts'
 import { BUILTINS } from '../template/builtins.ts'
 import { evaluate } from '../template/evaluate.ts'
 import { parseTemplate } from '../template/parse.ts'
@@ -97,7 +98,7 @@ async function check(
   if (command === null || syncOnly) return
   const line = checkCommand(command, staged)
   await runCommand(line, { timeoutMs, signal }).catch((cause: unknown) => {
-    const reason = cause instanceof Error ? cause.message : String(cause)
+    const reason = messageOf(cause)
     throw new Error(`check ${reason}; ${basename(dest)} stays as it was`, { cause })
   })
 }
@@ -122,6 +123,6 @@ async function reload(
     await runCommand(command, { timeoutMs, signal, graceMs: GRACE_MS })
     return null
   } catch (error) {
-    return `reload ${error instanceof Error ? error.message : String(error)}`
+    return `reload ${messageOf(error)}`
   }
 }

@@ -1,5 +1,6 @@
 /** `sluice check`: templates of the settings that cannot be parsed, each at its place in the file. */
 import type { WrittenSettings } from '../document/document.ts'
+import { messageOf } from '../model/error-message.ts'
 import type { Path } from '../model/parsed.ts'
 import type { Problem } from '../model/problem.ts'
 import type { Settings } from '../model/settings.ts'
@@ -34,7 +35,7 @@ function* faultsOf(template: TemplateSettings): Generator<readonly [string, stri
     const place = 'path' in template.text ? `${template.text.path}: ` : ''
     if (refused !== null) yield [member, place + refused]
   } catch (error) {
-    yield [member, error instanceof Error ? error.message : String(error)]
+    yield [member, messageOf(error)]
   }
   if (template.check === null) return
   try {

@@ -5,6 +5,7 @@
 import { hash } from 'node:crypto'
 import { setTimeout as passed } from 'node:timers/promises'
 import { exponentialBackoff } from '../model/backoff.ts'
+import { messageOf } from '../model/error-message.ts'
 import type { TemplateSettings } from '../model/template-settings.ts'
 import type { Log } from '../observe/log.ts'
 import type { TemplateReport, TemplateState } from '../observe/reports/template-report.ts'
@@ -125,7 +126,7 @@ export function createRenderedFile(options: RenderedFileOptions): RenderedFile {
       applied = await applyText(settings, text, { signal, isReloadOwed })
     } catch (error) {
       if (signal.aborted) return null
-      const why = error instanceof Error ? error.message : String(error)
+      const why = messageOf(error)
       if (error instanceof NotReady) {
         counts = { ...counts, renders: counts.renders - 1 }
         enter('waiting', why)
@@ -144,7 +145,7 @@ export function createRenderedFile(options: RenderedFileOptions): RenderedFile {
   }
 
   /** Until a change, the interval, or another try. */
-  function patience(): number | undefined {
+  function waitMs(): number | undefined {
     if (consecutive === 0) return intervalMs ?? undefined
     const ceiling = exponentialBackoff(FIRST_RETRY_MS, consecutive - 1, LONGEST_RETRY_MS)
     return Math.min(ceiling * (0.75 + random() / 2), intervalMs ?? Infinity)
@@ -170,7 +171,7 @@ export function createRenderedFile(options: RenderedFileOptions): RenderedFile {
       signal.addEventListener('abort', notifier.notify)
       let isFirst = true
       while (!signal.aborted) {
-        const isChange = isFirst || (await notifier.wait(patience()))
+        const isChange = isFirst || (await notifier.wait(waitMs()))
         if (isChange && !isFirst) {
           await pause(settleMs)
           // What came meanwhile is rendered, too.

@@ -1,5 +1,6 @@
 /** Templates with the text of the files that the sources of their keys name: authorities, certificates, keyrings. */
 import type { ReadPem } from '../model/certificate.ts'
+import { messageOf } from '../model/error-message.ts'
 import type { SourceSpec } from '../model/settings.ts'
 import type { KeyRegistry, TemplateSettings } from '../model/template-settings.ts'
 import { KEY_KINDS } from '../providers/keys/key-source.ts'
@@ -16,7 +17,7 @@ export function withFiles(
     try {
       return { ...template, keys: { ...keys, source: openFiles(keys.source, read) } }
     } catch (error) {
-      onRefused(template, error instanceof Error ? error.message : String(error))
+      onRefused(template, messageOf(error))
       return []
     }
   })

@@ -3,7 +3,7 @@
 export interface ActingLock {
   /** Whether this instance may change numbers of replicas now. False while the registry cannot be reached. */
   isActing(): boolean
-  /** The instance that acts, as it calls itself; null: none is known. */
+  /** The name of the instance that acts; null: none is known. */
   holder(): string | null
   /** Why no instance is known to act, or null: the registry is away, or refuses. */
   problem(): string | null

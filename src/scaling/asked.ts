@@ -2,9 +2,10 @@
  * What was asked for from outside. Each input that measures (Prometheus) has a number of its own; who sets or steps (API,
  * orbiter, Alertmanager) has one together, so that a step goes on from the number before. The largest counts.
  */
+import type { ScaleSpec } from '../model/scale.ts'
 import type { ScaleRequest } from './scale-request.ts'
 
-interface Wish {
+interface Demand {
   readonly replicas: number
   readonly reason: string
   /** Infinity: until another comes. */
@@ -21,26 +22,27 @@ export interface Asked {
 const LONGEST_REASON = 200
 
 export class AskedReplicas {
-  readonly #wishes = new Map<'prometheus' | 'steps', Wish>()
+  readonly #demands = new Map<'prometheus' | 'steps', Demand>()
 
-  /** `base`: what a step starts from if nothing was asked for. Returns what this input asks for now. */
+  /** `base`: what a step starts from if nothing was asked for. Returns what this input asks for now, or would (`dryRun`). */
   take(now: number, request: ScaleRequest, base: number, bounds: Bounds, holdMs: number): number {
-    const { to, input, reason } = request
+    const { to, input, reason, dryRun = false } = request
     const key = input === 'prometheus' ? 'prometheus' : 'steps'
     this.#forget(now)
-    const before = this.#wishes.get(key)?.replicas ?? base
+    const before = this.#demands.get(key)?.replicas ?? base
     const wanted = 'replicas' in to ? to.replicas : before + to.delta
     const replicas = Math.min(bounds.max, Math.max(bounds.min, wanted))
+    if (dryRun) return replicas
     const text = `${input}: ${reason}`.slice(0, LONGEST_REASON)
-    this.#wishes.set(key, { replicas, reason: text, until: now + holdMs })
+    this.#demands.set(key, { replicas, reason: text, until: now + holdMs })
     return replicas
   }
 
   current(now: number): Asked | null {
     this.#forget(now)
-    let most: Wish | null = null
-    for (const wish of this.#wishes.values()) {
-      if (most === null || wish.replicas > most.replicas) most = wish
+    let most: Demand | null = null
+    for (const demand of this.#demands.values()) {
+      if (most === null || demand.replicas > most.replicas) most = demand
     }
     if (most === null) return null
     const { replicas, reason, until } = most
@@ -48,11 +50,8 @@ export class AskedReplicas {
   }
 
   #forget(now: number): void {
-    for (const [key, wish] of this.#wishes) if (wish.until <= now) this.#wishes.delete(key)
+    for (const [key, demand] of this.#demands) if (demand.until <= now) this.#demands.delete(key)
   }
 }
 
-interface Bounds {
-  readonly min: number
-  readonly max: number
-}
+type Bounds = Pick<ScaleSpec, 'min' | 'max'>

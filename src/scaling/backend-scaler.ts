@@ -2,6 +2,7 @@
  * Scales one backend: measures it, asks its provider how many replicas it has, decides, and has the provider do it. A round of
  * these is never begun before the last one has ended, and ends in bounded time.
  */
+import { messageOf } from '../model/error-message.ts'
 import type { ScaleSpec } from '../model/scale.ts'
 import { isEqual } from '../model/equal.ts'
 import { Autoscaler, type Decision } from '../policy/scaling/autoscaler.ts'
@@ -153,6 +154,7 @@ export class BackendScaler {
     const isMeasured = this.#isMeasured() || request.input === 'prometheus'
     const holdMs = request.forMs ?? (isMeasured ? inputs.holdMs : Infinity)
     const replicas = this.#asked.take(now, request, base ?? min, { min, max }, holdMs)
+    if (request.dryRun === true) return { taken: true, replicas, waits: 'it is a dry run' }
     this.begin(true)
     return { taken: true, replicas, waits: this.#waits() }
   }
@@ -200,7 +202,7 @@ export class BackendScaler {
     return new BoundedActuator(() => this.#context.open(actuator, backend), this.#context)
   }
 
-  /** Never rejects, but for a fault of our own. */
+  /** Rejects only for a fault of Sluice. */
   async #run(): Promise<void> {
     const actuator = this.#actuator
     let isFresh = false
@@ -340,10 +342,6 @@ export class BackendScaler {
     this.#problem = null
     this.#context.log.info({ backend: this.id }, `backend "${this.id}" is scaled again`)
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }
 
 function sum(values: readonly number[]): number {

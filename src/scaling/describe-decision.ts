@@ -3,7 +3,7 @@ import type { DecisionReport, MetricReport } from '../observe/reports/scale-repo
 import type { Decision, DecisionInput } from '../policy/scaling/autoscaler.ts'
 import type { Metric, Wanted } from '../policy/scaling/wanted.ts'
 
-/** `backend "vote" scales up from 2 to 7 replicas by concurrency: 42.1 in flight want 7; 2 of 2 ready; panic`. */
+/** `backend "vote" scales up from 2 to 7 replicas by concurrency: 42.1 in flight for 7; 2 of 2 ready; panic`. */
 export function describeDecision(
   backend: string,
   from: number,

@@ -1,4 +1,4 @@
-/** What several instances know of a backend, by way of the registry that holds the lock. See acting-lock.ts. */
+/** What several instances know of a backend, exchanged in the registry that holds the lock. See acting-lock.ts. */
 import type { Measure } from '../policy/scaling/measure.ts'
 
 /** What one instance knows of one backend. */

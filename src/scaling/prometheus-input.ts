@@ -4,6 +4,7 @@
  * acts asks.
  */
 import { denyHost } from '../model/denied-address.ts'
+import { messageOf } from '../model/error-message.ts'
 import { isMap } from '../model/parsed.ts'
 import type { PrometheusInput, ScaleSpec } from '../model/scale.ts'
 import type { Log } from '../observe/log.ts'
@@ -103,7 +104,7 @@ export function createPrometheusInputs(options: PrometheusInputsOptions): Promet
       }
     } catch (error) {
       if (stopping.signal.aborted) return
-      problem = error instanceof Error ? error.message : String(error)
+      problem = messageOf(error)
     }
     if (problem !== one.problem) {
       const about = `Prometheus says nothing about backend "${backend}"`

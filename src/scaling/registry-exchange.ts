@@ -1,13 +1,14 @@
 /**
- * What the instances tell each other, by way of the registry that holds the lock: each has a record with what it has measured and
+ * What the instances exchange in the registry that holds the lock: each has a record with what it has measured and
  * what it was asked for, and the one that acts adds them up. Records are counted as long as they change: clocks are not compared.
  *
  * Writes are few, because a registry keeps them: an instance that acts writes only what it was asked for, the others at most
  * every two seconds, and at once when requests begin to wait.
  */
+import { messageOf } from '../model/error-message.ts'
 import { isMap, type JsonMap } from '../model/parsed.ts'
 import type { Log } from '../observe/log.ts'
-import type { Measure } from '../policy/scaling/measure.ts'
+import { NO_MEASURE } from '../policy/scaling/measure.ts'
 import type { LeaseWorld } from '../providers/registry/lease.ts'
 import type { KeyStore, StoredKey } from '../providers/store.ts'
 import type { MeasureExchange, Shared } from './measure-exchange.ts'
@@ -64,7 +65,7 @@ export function createRegistryExchange(options: RegistryExchangeOptions): Regist
   let wasWaiting = false
   let isFailing = false
   let wake: (() => void) | null = null
-  let talking: Promise<void> | null = null
+  let exchanging: Promise<void> | null = null
 
   function publish(shared: ReadonlyMap<string, Shared>): void {
     latest = shared
@@ -83,7 +84,7 @@ export function createRegistryExchange(options: RegistryExchangeOptions): Regist
       throw new Error(`what is measured of ${told.size} backends is too much for one key`)
     }
     await keys.put(own, JSON.stringify({ beat: ++beat, backends: toRecord(told) }), {})
-    // One without content needs no sign of life.
+    // A record without content is not repeated.
     written = told.size === 0 ? '' : text
     writtenAt = world.now()
   }
@@ -112,13 +113,13 @@ export function createRegistryExchange(options: RegistryExchangeOptions): Regist
       if (isActing()) await read()
       isFailing = false
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error)
-      if (!isFailing) log.warn({}, `instances cannot tell each other what they measure: ${reason}`)
+      const reason = messageOf(error)
+      if (!isFailing) log.warn({}, `the instances cannot exchange what they measure: ${reason}`)
       isFailing = true
     }
   }
 
-  async function keepTalking(): Promise<void> {
+  async function keepExchanging(): Promise<void> {
     let isUrgent = false
     while (!stopping.signal.aborted) {
       await turn(isUrgent)
@@ -131,7 +132,7 @@ export function createRegistryExchange(options: RegistryExchangeOptions): Regist
 
   return {
     begin() {
-      talking ??= keepTalking().catch(() => {})
+      exchanging ??= keepExchanging().catch(() => {})
     },
     publish,
     others(backend) {
@@ -143,7 +144,7 @@ export function createRegistryExchange(options: RegistryExchangeOptions): Regist
     },
     async close() {
       stopping.abort()
-      await talking
+      await exchanging
       if (beat === 0) return
       const ended = new AbortController()
       const late = world.sleep(REMOVE_WITHIN_MS, ended.signal).catch(() => {})
@@ -164,13 +165,11 @@ function waitingIn(
   )
 }
 
-/** What the instance that acts has measured, it knows itself. */
+/** The instance that acts needs no record of what it has measured itself. */
 function onlyAsked(all: ReadonlyMap<string, Shared>): ReadonlyMap<string, Shared> {
   const asked = [...all].filter(([, shared]) => shared.asked !== null)
-  return new Map(asked.map(([backend, { asked }]) => [backend, { measure: NOTHING, asked }]))
+  return new Map(asked.map(([backend, { asked }]) => [backend, { measure: NO_MEASURE, asked }]))
 }
-
-const NOTHING: Measure = { concurrency: 0, rps: 0, errors: 0, durations: [], waiting: 0 }
 
 function toRecord(shared: ReadonlyMap<string, Shared>): object {
   return Object.fromEntries(shared)

@@ -3,6 +3,7 @@
  * holds it is the only one that acts, and stops before its lease can be over for anyone, whatever happens to its clock and to the
  * registry. After the death of the holder another instance acts within 10 s, after its end within a second.
  */
+import { messageOf } from '../model/error-message.ts'
 import { isMap } from '../model/parsed.ts'
 import type { Log } from '../observe/log.ts'
 import {
@@ -19,7 +20,7 @@ import type { ActingLock } from './acting-lock.ts'
 export interface RegistryLockOptions {
   /** Below the folder of scaling. Opened with its first use; the lock does not close it. */
   readonly keys: KeyStore
-  /** How this instance calls itself. */
+  /** The name of this instance. */
   readonly instance: string
   /** An id that no other program has. */
   readonly id: string
@@ -97,7 +98,7 @@ export function createRegistryLock(options: RegistryLockOptions): RegistryLock {
       problem = null
       if (taken !== null) await act(taken)
     } catch (error) {
-      note(error instanceof Error ? error.message : String(error))
+      note(messageOf(error))
     }
   }
 

@@ -12,6 +12,8 @@ export interface ScaleRequest {
   readonly reason: string
   /** How long it is kept, ms; null: `inputs.holdMs` of the backend. */
   readonly forMs: number | null
+  /** Nothing is asked for: the answer says what would be. Absent: it is. */
+  readonly dryRun?: boolean
 }
 
 export type ScaleAnswer =

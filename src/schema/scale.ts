@@ -1,16 +1,17 @@
 /** The schema of `scale`, the replicas of a backend. */
 import * as z from 'zod'
-import type {
-  LatencyTarget,
-  PrometheusInput,
-  ScaleInputs,
-  ScaleSpec,
-  ScaleSteps,
-  ScaleTarget,
-  ZeroSpec,
+import {
+  type LatencyTarget,
+  MAX_REPLICAS,
+  type PrometheusInput,
+  type ScaleInputs,
+  type ScaleSpec,
+  type ScaleSteps,
+  type ScaleTarget,
+  type ZeroSpec,
 } from '../model/scale.ts'
 import { isMap } from '../model/parsed.ts'
-import { DAY_MS, formatDuration } from '../model/units.ts'
+import { DAY_MS, formatDuration, HOUR_MS } from '../model/units.ts'
 import {
   type Complain,
   count,
@@ -30,12 +31,10 @@ import {
 import { parseHookUrl } from '../options/web-hook.ts'
 import { actuator } from './actuator.ts'
 
-/** More replicas than any orchestrator starts by the wish of a load balancer. */
-const MAX_REPLICAS = 10_000
 const MAX_STEP = 100
 const MAX_QUERY = 2048
 const SHORTEST_WINDOW_MS = 2_000
-const LONGEST_WINDOW_MS = 3_600_000
+const LONGEST_WINDOW_MS = HOUR_MS
 
 /** `100` for `{ target: 100 }`. What is wrong with the short form is wrong at its own place, where a label is read as a number. */
 function shortly<T>(of: z.ZodType<T>, key: string, types: readonly string[]): z.ZodType<T> {
@@ -219,7 +218,7 @@ function toScaleSpec(read: z.output<typeof form>, complain: Complain): ScaleSpec
     const longest = formatDuration(stableWindow)
     complain(`must not be longer than stableWindow (${longest})`, ['panicWindow'])
   }
-  // Outside wishes alone are a way to scale, too.
+  // Requests from outside alone are a way to scale, too.
   const hasMetric = concurrency !== null || rps !== null || byTime !== null
   const { orbiter, alertmanager, prometheus: query } = read.inputs
   const isMeasured = hasMetric || (orbiter === null && alertmanager === null && query === null)

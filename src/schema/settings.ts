@@ -12,7 +12,7 @@ import {
   text,
 } from '../options/fields.ts'
 import { type Scalar, bad, good, quote } from '../model/parsed.ts'
-import { splitList } from '../model/units.ts'
+import { HOUR_MS, splitList } from '../model/units.ts'
 import { acmeSchema } from './acme.ts'
 import { ADMIN_SHAPE } from './admin.ts'
 import { resolverSchema } from './resolver.ts'
@@ -34,7 +34,6 @@ import { SOURCE_KINDS } from '../providers/catalog/sources.ts'
 
 const MAX_WORKERS = 256
 const MAX_BLOCKS = 1000
-const HOUR_MS = 3_600_000
 const MAX_NAME = 128
 const INSTANCE = /^[A-Za-z0-9._:-]{1,64}$/
 
@@ -143,7 +142,7 @@ export const scalingSchema: z.ZodType<ScalingSettings> = meaning(
       instance: scalar(parseInstance, {
         type: 'string',
         pattern: INSTANCE.source,
-        description: 'How this program calls itself there; by default its host and its process id.',
+        description: 'The name of this program there; by default its host and its process id.',
       }).optional(),
       dryRun: flag('Decisions of all backends are logged and shown, and change nothing.', false),
     },

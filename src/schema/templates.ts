@@ -17,7 +17,7 @@ import {
 } from '../model/parsed.ts'
 import type { KeySourceSpec, TemplateKeys, TemplateSettings } from '../model/template-settings.ts'
 import { duration, flag, scalar, strict, text, texts, whole } from '../options/fields.ts'
-import { DAY_MS, parseDuration } from '../model/units.ts'
+import { DAY_MS, HOUR_MS, parseDuration } from '../model/units.ts'
 import { parseWith } from '../options/parse.ts'
 import { toVariableKey } from '../providers/keys/environment.ts'
 import { joinKey } from '../providers/keys/key-paths.ts'
@@ -28,7 +28,6 @@ const MAX_TEMPLATES = 200
 const MAX_KEYS = 10_000
 const MAX_PATH = 4096
 const MAX_ID = 2 ** 32 - 2
-const HOUR_MS = 3_600_000
 
 const shape = {
   src: text('The file of the template, relative to this file.', MAX_PATH).optional(),

@@ -49,7 +49,7 @@ export interface HoldOptions {
 const POLL_MS = 10
 /** The limit of requests in flight doubles in this time. */
 const DOUBLES_MS = 2_000
-/** If its wish is in requests a second, or in latency. */
+/** If the backend has no target of requests in flight. */
 const DEFAULT_TARGET = 16
 /** As long as no server comes, what scales is woken again: the first message may have been too early for it. */
 const WAKE_AGAIN_MS = 1_000

@@ -9,20 +9,18 @@ import { daemonEndpoints } from '../../src/admin/vulcand/daemon.ts'
 import { vulcandEndpoints } from '../../src/admin/vulcand/endpoints.ts'
 import { topEndpoints } from '../../src/admin/vulcand/top.ts'
 import { alertmanagerEndpoint } from '../../src/admin/scaling/alertmanager.ts'
-import type { ScaleDoor } from '../../src/admin/scaling/door.ts'
+import type { ScalerView } from '../../src/admin/scaling/scaler-view.ts'
 import { orbiterEndpoints } from '../../src/admin/scaling/orbiter.ts'
 import { scaleRequestEndpoint } from '../../src/admin/scaling/requests.ts'
-import { NO_SCALE } from '../../src/observe/reports/scale-report.ts'
 import { faultsOf, type Schema } from '../support/json-schema.ts'
 import { type ObjectsSite, startObjectsSite } from '../support/objects-api.ts'
 import { createJudge, type Description, visit } from '../support/openapi.ts'
 import { ruleFaults } from '../support/openapi-rules.ts'
 
-const UNSCALED: ScaleDoor = {
+const UNSCALED: ScalerView = {
   request: () => ({ taken: false, refused: 'there is none', isUnknown: true }),
   specOf: () => null,
   backends: () => [],
-  report: () => NO_SCALE,
 }
 
 async function start(t: TestContext): Promise<{

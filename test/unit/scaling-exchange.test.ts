@@ -1,4 +1,4 @@
-// What several instances tell each other of their load, over a registry in memory and a clock that only the test moves.
+// What several instances exchange of their load, over a registry in memory and a clock that only the test moves.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Measure } from '../../src/policy/scaling/measure.ts'
@@ -185,6 +185,6 @@ test('a registry that is away is said once', async () => {
   await time.run(20_000)
 
   assert.deepEqual(side.log, [
-    'instances cannot tell each other what they measure: the registry is away',
+    'the instances cannot exchange what they measure: the registry is away',
   ])
 })

@@ -334,3 +334,24 @@ test('keeps the last decisions only', async (t) => {
     59,
   )
 })
+
+test('a dry run of a request says what a step would ask for, and asks for nothing', async (t) => {
+  const site = createScaledSite(t)
+  const { scaler, provider } = site
+  site.declare({ ...SPEC, max: 50 })
+  await site.pass(4_000)
+  const of = { backend: 'vote', reason: 'by test', forMs: null }
+  scaler.request({ ...of, to: { replicas: 8 }, input: 'prometheus' })
+  await site.pass(4_000)
+  const step = { ...of, to: { delta: 3 }, input: 'api' } as const
+
+  const dry = scaler.request({ ...step, dryRun: true })
+  await site.pass(4_000)
+  const told = [...provider.told]
+  const real = scaler.request(step)
+
+  assert.deepEqual(dry, { taken: true, replicas: 11, waits: 'it is a dry run' })
+  assert.deepEqual(real, { ...dry, waits: null })
+  assert.ok(!told.includes(11), String(told))
+  assert.equal(reportOf(site).asked?.replicas, 11)
+})

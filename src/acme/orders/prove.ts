@@ -1,5 +1,6 @@
 /** Proves to an issuer that a name is served here: puts a challenge in place everywhere, and has the issuer look at it. */
 import type { AcmeSettings } from '../../model/acme-settings.ts'
+import { messageOf } from '../../model/error-message.ts'
 import { parseIp } from '../../model/ip.ts'
 import { dns01Value, keyAuthorization } from '../protocol/account-key.ts'
 import { AcmeError } from '../protocol/acme-error.ts'
@@ -98,7 +99,7 @@ export function createProver(options: ProvingOptions): Prover {
       await dns?.present(name, value, signal)
     } catch (error) {
       if (signal.aborted) throw error
-      const detail = error instanceof Error ? error.message : String(error)
+      const detail = messageOf(error)
       throw new AcmeError(`cannot set the TXT record ${name}: ${detail}`, {
         type: 'dnsRecord',
         detail,
@@ -113,7 +114,7 @@ export function createProver(options: ProvingOptions): Prover {
       const { name, value } = txtOf(challenge)
       // A record that is left behind does no harm.
       await dns?.cleanup(name, value).catch((error: unknown) => {
-        const reason = error instanceof Error ? error.message : String(error)
+        const reason = messageOf(error)
         warn(`cannot remove the TXT record ${name}: ${reason}`)
       })
     }

@@ -8,20 +8,19 @@
  * Alertmanager sends an alert again and again while it fires, and several of them send the same. So a step is taken once for a
  * fingerprint and the time at which it began to fire. A resolved alert asks for nothing; when it fires again, it counts again.
  */
+import { MAX_REPLICAS } from '../../model/scale.ts'
 import { isMap, type JsonMap, quote } from '../../model/parsed.ts'
+import type { ScaleRequest } from '../../scaling/scale-request.ts'
 import { type Answer, type Call, type Endpoint, json, jsonOf, Refused } from '../endpoint.ts'
 import { listOf, map, members, nullable, oneOf, text, whole } from '../openapi/schema.ts'
-import { ask, backendOf, readMap, reasonOf, type ScaleDoor, specOf } from './door.ts'
+import { ask, backendOf, readMap, reasonOf, type ScalerView, specOf } from './scaler-view.ts'
 
 const MAX_BODY_BYTES = 1 << 20
 const MAX_ALERTS = 1_000
 /** Steps that are remembered. The oldest are forgotten first. */
 const MAX_SEEN = 10_000
 const MAX_STEP = 100
-const MAX_REPLICAS = 10_000
 const MAX_TEXT = 512
-
-type To = { readonly replicas: number } | { readonly delta: number }
 
 type Result =
   | {
@@ -33,7 +32,7 @@ type Result =
   | { readonly outcome: 'repeated' | 'resolved' }
   | { readonly outcome: 'refused'; readonly reason: string }
 
-export function alertmanagerEndpoint(door: ScaleDoor): Endpoint {
+export function alertmanagerEndpoint(scaler: ScalerView): Endpoint {
   /** By fingerprint: since when it fires. */
   const seen = new Map<string, string>()
 
@@ -75,8 +74,8 @@ export function alertmanagerEndpoint(door: ScaleDoor): Endpoint {
     const label = labelsOf(alert)
     const service = label('backend') ?? label('service')
     if (service === null) throw new Refused(400, 'it has no label backend or service')
-    const backend = backendOf(door, service)
-    const steps = specOf(door, backend).inputs.alertmanager
+    const backend = backendOf(scaler, service)
+    const steps = specOf(scaler, backend).inputs.alertmanager
     if (steps === null) {
       throw new Refused(404, `backend "${backend}" takes no alerts: set scale.inputs.alertmanager`)
     }
@@ -84,7 +83,7 @@ export function alertmanagerEndpoint(door: ScaleDoor): Endpoint {
     const since = textOf(alert['startsAt']) ?? ''
     if ('delta' in to && seen.get(fingerprint) === since) return { outcome: 'repeated' }
     const name = label('alertname') ?? 'an alert without a name'
-    const asked = ask(door, {
+    const asked = ask(scaler, {
       ...{ backend, to, input: 'alertmanager', forMs: null },
       reason: reasonOf(`${name} fires`, label('summary')),
     })
@@ -149,7 +148,10 @@ function textOf(value: unknown): string | null {
   return typeof value === 'string' && value.length <= MAX_TEXT ? value : null
 }
 
-function readTo(written: string | null, steps: { readonly up: number; readonly down: number }): To {
+function readTo(
+  written: string | null,
+  steps: { readonly up: number; readonly down: number },
+): ScaleRequest['to'] {
   if (written === 'up') return { delta: steps.up }
   if (written === 'down') return { delta: -steps.down }
   const [, sign, digits] = /^([+-]?)(\d{1,5})$/.exec(written ?? '') ?? []

@@ -20,15 +20,15 @@ import {
   reasonOf,
   readMap,
   SCALE_ANSWERS,
-  type ScaleDoor,
+  type ScalerView,
   serviceOf,
   specOf,
-} from './door.ts'
+} from './scaler-view.ts'
 
 const HANDLE = '/v1/orbiter/handle/{autoscaler}/{service}'
 const MAX_BODY_BYTES = 64 * 1024
 
-export function orbiterEndpoints(door: ScaleDoor): readonly Endpoint[] {
+export function orbiterEndpoints(scaler: ScalerView): readonly Endpoint[] {
   const handling = {
     method: 'POST' as const,
     needs: 'write' as const,
@@ -42,7 +42,7 @@ export function orbiterEndpoints(door: ScaleDoor): readonly Endpoint[] {
       path: `${HANDLE}/{direction}`,
       summary: 'as orbiter: up or down by inputs.orbiter of the backend',
       body: null,
-      run: (call) => step(door, call, call.parameters['direction'] ?? ''),
+      run: (call) => step(scaler, call, call.parameters['direction'] ?? ''),
     },
     {
       ...handling,
@@ -58,41 +58,41 @@ export function orbiterEndpoints(door: ScaleDoor): readonly Endpoint[] {
         const { direction } = readMap(call)
         if (typeof direction !== 'boolean')
           throw new Refused(400, 'direction must be true or false')
-        return step(door, call, direction ? 'up' : 'down')
+        return step(scaler, call, direction ? 'up' : 'down')
       },
     },
     reading(
       '/v1/orbiter/autoscaler',
       'as orbiter: the services that it scales',
-      () => json(200, { data: namesOf(door).map((name) => ({ name })) }),
+      () => json(200, { data: namesOf(scaler).map((name) => ({ name })) }),
       { gives: jsonOf(map({ data: listOf(map({ name: text })) })) },
     ),
   ]
 }
 
-function namesOf(door: ScaleDoor): readonly string[] {
-  return door.backends().flatMap((backend) => {
-    const spec = door.specOf(backend)
+function namesOf(scaler: ScalerView): readonly string[] {
+  return scaler.backends().flatMap((backend) => {
+    const spec = scaler.specOf(backend)
     if (spec === null || spec.inputs.orbiter === null) return []
     const autoscaler = spec.actuator.kind === 'swarm' ? 'autoswarm' : 'sluice'
     return [`${autoscaler}/${serviceOf(spec) ?? backend}`]
   })
 }
 
-function step(door: ScaleDoor, call: Call, direction: string): Answer {
+function step(scaler: ScalerView, call: Call, direction: string): Answer {
   if (direction !== 'up' && direction !== 'down') {
     throw new Refused(404, `the direction is up or down, not ${quote(direction)}`)
   }
   const { service = '', autoscaler = '' } = call.parameters
-  const backend = backendOf(door, service)
-  const steps = specOf(door, backend).inputs.orbiter
+  const backend = backendOf(scaler, service)
+  const steps = specOf(scaler, backend).inputs.orbiter
   if (steps === null) {
     throw new Refused(
       404,
       `backend "${backend}" takes no calls of orbiter: set scale.inputs.orbiter`,
     )
   }
-  const asked = ask(door, {
+  const asked = ask(scaler, {
     backend,
     to: { delta: direction === 'up' ? steps.up : -steps.down },
     input: 'orbiter',

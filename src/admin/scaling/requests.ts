@@ -1,27 +1,27 @@
 /** POST /api/scale: how many replicas an operator, or a program, wants of a backend. */
+import { MAX_REPLICAS } from '../../model/scale.ts'
 import { type JsonMap, quote } from '../../model/parsed.ts'
 import { didYouMean } from '../../model/suggest.ts'
 import { DAY_MS, parseDuration } from '../../model/units.ts'
+import type { ScaleRequest } from '../../scaling/scale-request.ts'
 import { type Answer, type Call, type Endpoint, json, jsonOf, Refused } from '../endpoint.ts'
 import { flag, map, text, whole } from '../openapi/schema.ts'
 import { readFlag } from '../objects/object-service.ts'
 import {
   ask,
   ASKED,
-  type Asked,
   reasonOf,
   readMap,
   SCALE_ANSWERS,
-  type ScaleDoor,
+  type ScalerView,
   specOf,
-} from './door.ts'
+} from './scaler-view.ts'
 
 const MAX_BODY_BYTES = 64 * 1024
-const MAX_REPLICAS = 10_000
 const LONGEST_MS = 30 * DAY_MS
 const MEMBERS = ['backend', 'replicas', 'delta', 'reason', 'for'] as const
 
-export function scaleRequestEndpoint(door: ScaleDoor): Endpoint {
+export function scaleRequestEndpoint(scaler: ScalerView): Endpoint {
   return {
     method: 'POST',
     path: '/api/scale',
@@ -44,11 +44,11 @@ export function scaleRequestEndpoint(door: ScaleDoor): Endpoint {
     },
     answers: { 200: 'it is asked for', ...SCALE_ANSWERS },
     gives: jsonOf({ allOf: [ASKED, map({ dryRun: flag })] }),
-    run: (call) => run(door, call),
+    run: (call) => run(scaler, call),
   }
 }
 
-function run(door: ScaleDoor, call: Call): Answer {
+function run(scaler: ScalerView, call: Call): Answer {
   const body = readMap(call)
   const unknown = Object.keys(body).find((key) => !MEMBERS.some((one) => one === key))
   if (unknown !== undefined) {
@@ -59,20 +59,18 @@ function run(door: ScaleDoor, call: Call): Answer {
   if (typeof reason !== 'string') throw new Refused(400, 'reason must be text')
   const to = readTo(body)
   const forMs = body['for'] === undefined ? null : readFor(body['for'])
-  const spec = specOf(door, backend)
-  const isDryRun = readFlag(call, 'dryRun')
-  if (isDryRun) return json(200, { ...preview(door, backend, spec, to), dryRun: true })
-  const asked = ask(door, {
-    ...{ backend, to, forMs, input: 'api' },
+  specOf(scaler, backend)
+  const dryRun = readFlag(call, 'dryRun')
+  const asked = ask(scaler, {
+    ...{ backend, to, forMs, dryRun, input: 'api' },
     reason: reasonOf(call.caller.name, reason),
   })
+  if (dryRun) return json(200, { ...asked, dryRun })
   call.audit({ ...asked, ...to }, `asked for ${asked.replicas} replicas of backend "${backend}"`)
-  return json(200, { ...asked, dryRun: false })
+  return json(200, { ...asked, dryRun })
 }
 
-type To = { readonly replicas: number } | { readonly delta: number }
-
-function readTo({ replicas, delta }: JsonMap): To {
+function readTo({ replicas, delta }: JsonMap): ScaleRequest['to'] {
   if ((replicas === undefined) === (delta === undefined)) {
     throw new Refused(400, 'one of replicas and delta is needed')
   }
@@ -95,20 +93,4 @@ function readFor(value: unknown): number {
   const read = parseDuration(value, 1, LONGEST_MS)
   if (!read.ok) throw new Refused(400, `for ${read.reason}`)
   return read.value
-}
-
-/** What `ask` would give. */
-function preview(door: ScaleDoor, backend: string, { min, max }: Bounds, to: To): Asked {
-  const report = door.report().backends.find((one) => one.backend === backend)
-  const base = report?.asked?.replicas ?? report?.observed ?? null
-  if ('delta' in to && base === null) {
-    throw new Refused(409, `the number of replicas of backend "${backend}" is unknown`)
-  }
-  const wanted = 'replicas' in to ? to.replicas : (base ?? 0) + to.delta
-  return { backend, replicas: Math.min(max, Math.max(min, wanted)), waits: 'it is a dry run' }
-}
-
-interface Bounds {
-  readonly min: number
-  readonly max: number
 }

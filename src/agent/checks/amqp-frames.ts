@@ -88,9 +88,10 @@ export function uint32(value: number): Buffer {
   return bytes
 }
 
-/** At most 255 bytes. */
+/** Throws if the text is longer than 255 bytes. */
 export function shortText(text: string): Buffer {
   const bytes = Buffer.from(text, 'utf8')
+  if (bytes.length > 255) throw new Error('a name has more than 255 bytes, which AMQP cannot send')
   return Buffer.concat([uint8(bytes.length), bytes])
 }
 

@@ -4,9 +4,9 @@
  * is started.
  */
 import { spawn, type ChildProcess } from 'node:child_process'
+import { messageOf } from '../../model/error-message.ts'
 import { escapeControls } from '../../model/parsed.ts'
 import type { ExecSpec } from '../spec/agent-spec.ts'
-import { messageOf } from '../../model/error-message.ts'
 import type { Check } from './check.ts'
 
 const MAX_OUTPUT = 400

@@ -3,6 +3,7 @@
  * accepts connections but stores nothing (an alarm of memory or disk) fails. AMQP 0-9-1, without TLS.
  */
 import { connect, type LookupFunction, type Socket } from 'node:net'
+import { messageOf } from '../../model/error-message.ts'
 import { escapeControls } from '../../model/parsed.ts'
 import type { RabbitmqSpec } from '../spec/agent-spec.ts'
 import {
@@ -23,7 +24,6 @@ import {
   type Method,
   type MethodFrame,
 } from './amqp-frames.ts'
-import { messageOf } from '../../model/error-message.ts'
 import type { Check } from './check.ts'
 
 const CHANNEL = 1
@@ -33,8 +33,12 @@ const EXCLUSIVE_AUTO_DELETE = 4 | 8
 export function createRabbitmqCheck(spec: RabbitmqSpec, lookup: LookupFunction): Check {
   return (signal) =>
     new Promise((resolve) => {
+      if (signal.aborted) return resolve('it was called off')
       const { host, port } = spec
       const socket = connect({ host, port, lookup })
+      const reader = new FrameReader()
+      let isConnected = false
+      let isPassed = false
       const end = (reason: string | null): void => {
         signal.removeEventListener('abort', abort)
         socket.destroy()
@@ -43,10 +47,6 @@ export function createRabbitmqCheck(spec: RabbitmqSpec, lookup: LookupFunction):
       }
       const abort = (): void => end('it was called off')
       signal.addEventListener('abort', abort)
-      if (signal.aborted) return abort()
-      const reader = new FrameReader()
-      let isConnected = false
-      let isPassed = false
       socket.setNoDelay(true)
       socket.on('connect', () => {
         isConnected = true
@@ -59,7 +59,7 @@ export function createRabbitmqCheck(spec: RabbitmqSpec, lookup: LookupFunction):
             : `cannot connect to ${host}:${port}: ${error.message}`,
         ),
       )
-      // A broker refuses a login of an old client so.
+      // Old brokers refuse a login without a method that says so.
       socket.on('close', () => end(`RabbitMQ at ${host}:${port} closed the connection`))
       socket.on('data', (chunk: Buffer) => {
         try {

@@ -99,7 +99,7 @@ const SHAPES = {
     ...place,
     username: secret('The user to log in as; guest by default.'),
     password: secret('The password; guest by default.'),
-    vhost: text('The virtual host; / by default.', 256).optional(),
+    vhost: text('The virtual host; / by default.', 255).optional(),
     queue: text(
       'The queue that a message is sent through; by default one that the broker names and deletes.',
       255,

@@ -158,13 +158,13 @@ function readReporter(reporter: Reporter, form: Form, intervalS: number): Report
       const path = required(form, 'zk_path', parsePath)
       if (hosts.length === 0 || path === null) return null
       const options = { kind: 'zookeeper', endpoints: hosts, layout: 'nerve', ttl: SESSION }
-      return openPlace(form, 'zk_hosts', `zookeeper ${hosts.join(',')}`, options, path)
+      return toPlace(form, 'zk_hosts', `zookeeper ${hosts.join(',')}`, options, path)
     }
     case 'etcd': {
       const endpoint = host(ETCD_PORT)
       const path = form.read('etcd_path', parsePath) ?? '/services'
       const options = { kind: 'etcd', endpoints: endpoint, layout: 'nerve', ttl }
-      return openPlace(form, 'etcd_host', `etcd ${endpoint} ${ttl}`, options, path)
+      return toPlace(form, 'etcd_host', `etcd ${endpoint} ${ttl}`, options, path)
     }
     case 'redis': {
       const endpoint = host(6379)
@@ -172,7 +172,7 @@ function readReporter(reporter: Reporter, form: Form, intervalS: number): Report
       const password = form.text('redis_password')
       const login = password === null ? {} : { password }
       const options = { kind: 'redis', endpoints: endpoint, layout: 'nerve', ttl, ...login }
-      return openPlace(form, 'redis_host', `redis ${endpoint} ${ttl}`, options, path)
+      return toPlace(form, 'redis_host', `redis ${endpoint} ${ttl}`, options, path)
     }
     case 'consul': {
       const endpoint = `${text('consul_host', '127.0.0.1')}:${text('consul_port', '8500')}`
@@ -183,7 +183,7 @@ function readReporter(reporter: Reporter, form: Form, intervalS: number): Report
         ttl,
         ...(token === null ? {} : { token }),
       }
-      return openPlace(form, 'consul_host', `consul ${endpoint} ${ttl}`, options, null)
+      return toPlace(form, 'consul_host', `consul ${endpoint} ${ttl}`, options, null)
     }
     default:
       return reporter satisfies never
@@ -191,7 +191,7 @@ function readReporter(reporter: Reporter, form: Form, intervalS: number): Report
 }
 
 /** `key`: whose place has the flaws. */
-function openPlace(
+function toPlace(
   form: Form,
   key: string,
   name: string,

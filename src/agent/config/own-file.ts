@@ -15,6 +15,7 @@ import {
   type Path,
 } from '../../model/parsed.ts'
 import { LOG_LEVELS } from '../../model/settings.ts'
+import { HOUR_MS } from '../../model/units.ts'
 import {
   address,
   duration,
@@ -40,7 +41,6 @@ import type { Registration } from '../registrar/registrar.ts'
 import { CHECK_SCHEMAS, CHECK_TABLES, hostname, interval, parseCheck } from './check-form.ts'
 import { chooseRegistry, readRegistries, type Registries } from './registries.ts'
 
-const HOUR_MS = 3_600_000
 const MAX_SERVICES = 1_000
 const MAX_CHECKS = 100
 const SCHEMES = ['http', 'https', 'h2c', 'tcp', 'tls'] as const
@@ -277,7 +277,7 @@ function readService(
   const checks = readChecks(
     form.checks,
     [...at, 'checks'],
-    (one, place_) => parseCheck(one, place_, service, place.readFile),
+    (one, path) => parseCheck(one, path, service, place.readFile),
     flaws,
   )
   if (flaws.length > before || registry === null) return null

@@ -5,6 +5,7 @@ import { readForeign } from '../../document/document.ts'
 import { parseReferred, hideReferred } from '../../document/referred.ts'
 import { resolveReferences } from '../../document/references.ts'
 import { Unreadable, type Tree } from '../../document/tree.ts'
+import { messageOf } from '../../model/error-message.ts'
 import { fileErrorReason } from '../../model/file-error.ts'
 import { escapeControls, type Path } from '../../model/parsed.ts'
 import { createReferenceReader } from '../../providers/file/references.ts'
@@ -34,7 +35,7 @@ export function readAgentConfig(file: string, world: ConfigWorld): ReadConfig {
   } catch (error) {
     return {
       ok: false,
-      problems: [error instanceof Error ? error.message : String(error)],
+      problems: [messageOf(error)],
       warnings: [],
     }
   }

@@ -1,4 +1,5 @@
 /** Registers the containers of an engine, as long as they serve: what registrator does. */
+import { messageOf } from '../../model/error-message.ts'
 import type { Log } from '../../observe/log.ts'
 import { findOwnContainer } from '../../providers/docker/own-container.ts'
 import type { Registrar, RegistrarListener, Registration } from '../registrar/registrar.ts'
@@ -74,7 +75,7 @@ export async function startContainerAgent(options: ContainerAgentOptions): Promi
     const { service, id } = registration
     log.info({ service, id, registry: registrar.place }, 'a container is not registered any more')
     registrar.remove(registration).catch((error: unknown) => {
-      const reason = error instanceof Error ? error.message : String(error)
+      const reason = messageOf(error)
       log.warn({ service, id, reason }, 'the registry has not confirmed the removal')
     })
   }

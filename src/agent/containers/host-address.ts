@@ -1,7 +1,7 @@
 /** The address of this host that others reach. */
 import { createSocket } from 'node:dgram'
 
-/** Reserved for documentation (RFC 5737): nobody is there. */
+/** Reserved for documentation (RFC 5737): no host has it. */
 const ELSEWHERE = '192.0.2.1'
 
 /** Of the route to other networks; nothing is sent. Null: there is no such route. */

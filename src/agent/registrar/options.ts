@@ -2,6 +2,7 @@
 import * as z from 'zod'
 import type { ReadPem } from '../../model/certificate.ts'
 import type { Flaw, Path } from '../../model/parsed.ts'
+import { HOUR_MS } from '../../model/units.ts'
 import { duration, type Complain } from '../../options/fields.ts'
 import {
   readRegistry,
@@ -12,14 +13,13 @@ import { withTlsFiles, type RegistryTls, type TlsForm } from '../../providers/re
 import { REGISTRAR_LAYOUTS, type RegistrarLayout } from './formats.ts'
 
 const NORMAL_TTL = '10s'
-const LONGEST_TTL_MS = 3_600_000
 
 export function ttl(shortestMs: number, more = ''): z.ZodType<number> {
   return duration(
     `How long a registration outlives the agent.${more}`,
     NORMAL_TTL,
     shortestMs,
-    LONGEST_TTL_MS,
+    HOUR_MS,
   )
 }
 

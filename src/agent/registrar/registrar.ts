@@ -2,7 +2,7 @@
  * The seam between what decides that a service is to be registered (checks, containers) and the registries. The caller says
  * what is wanted, once; a registrar makes it so and keeps it so. It opens connections, renews leases, sessions and times to
  * live, and retries: first 100 ms after a failure, then with back-off up to 500 ms, and every 5 s what the registry refuses.
- * Nobody else repeats a call.
+ * Its callers do not repeat a call.
  *
  * A registration is in the registry only while the process runs: after a SIGKILL it is gone within the time to live. Kinds,
  * options and how to open one: catalog.ts.

@@ -2,8 +2,7 @@
  * The admin of a Sluice: servers in the registry that it writes, by default its embedded store, with a time to live there. The
  * revision of an object says who has written it: each renewal is a write that expects the revision of the one before.
  */
-import type { Client } from '../../client/client.ts'
-import { createClient, SluiceError, type ClientOptions } from '../../client/client.ts'
+import { createClient, SluiceError, type Client, type ClientOptions } from '../../client/client.ts'
 import { isEqual } from '../../model/equal.ts'
 import { SourceRefused } from '../../providers/provider.ts'
 import { toServer } from './formats.ts'

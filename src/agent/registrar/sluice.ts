@@ -93,7 +93,7 @@ function toClientTls({
   key,
   serverName,
   verify,
-}: RegistryTls): ClientOptions['tls'] & {} {
+}: RegistryTls): NonNullable<ClientOptions['tls']> {
   return {
     ...(ca === null ? {} : { ca }),
     ...(cert === null || key === null ? {} : { cert, key }),

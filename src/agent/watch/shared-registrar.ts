@@ -1,7 +1,7 @@
 /**
  * One registrar for all services that are registered in the same place. It remembers what is wanted there. If a registration that
  * is wanted stays missing, or the registry is not reached for long, the registrar is closed and another one is opened: a client
- * that has lost its way is no reason to stay out of the registry.
+ * that does not recover must not keep services out of the registry.
  */
 import type { Log } from '../../observe/log.ts'
 import type { RegistrarSpec } from '../registrar/kind.ts'
@@ -53,7 +53,7 @@ interface Entry {
 }
 
 const LOOK_EVERY_MS = 1_000
-/** A client that has lost its way may not even end. */
+/** A client that does not recover may not end, either. */
 const CLOSE_WITHIN_MS = 5_000
 const OPEN_AGAIN_MS = 1_000
 

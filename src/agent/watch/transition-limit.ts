@@ -2,10 +2,11 @@
  * How often a service may be registered and removed: a token bucket. A change takes one token; the rate is that of new tokens, and
  * may be 0. Pure.
  */
+import { HOUR_MS } from '../../model/units.ts'
 import type { RateSpec } from '../spec/agent-spec.ts'
 
 /** A wait for a rate of 0 looks again, as long as it may. */
-const LONGEST_WAIT_MS = 3_600_000
+const LONGEST_WAIT_MS = HOUR_MS
 
 export class TransitionLimit {
   readonly #spec: RateSpec

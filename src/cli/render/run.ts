@@ -30,7 +30,7 @@ export interface RenderWorld extends ConfdWorld {
 }
 
 /** How long a run of one time waits for the registry. */
-const PATIENCE_MS = 10_000
+const KEYS_WITHIN_MS = 10_000
 
 /** Returns the exit code. */
 export async function runRender(flags: ConfdFlags, world: RenderWorld): Promise<0 | 1> {
@@ -45,7 +45,7 @@ export async function runRender(flags: ConfdFlags, world: RenderWorld): Promise<
       await world.stop
       return 0
     }
-    const failures = await rendering.renderOnce(PATIENCE_MS)
+    const failures = await rendering.renderOnce(KEYS_WITHIN_MS)
     return failures.size > 0 || refused.length > 0 ? 1 : 0
   } catch (error) {
     complain(`sluice: ${messageOf(error)}`)

@@ -1,5 +1,6 @@
 /** The lines of a last good file, see last-good.ts, and its checksum. */
 import { createHash } from 'node:crypto'
+import { messageOf } from '../../model/error-message.ts'
 import type { FailClosed } from '../../providers/fail-closed.ts'
 import type { DeclaredObject } from '../../providers/provider.ts'
 import { OBJECT_KINDS } from '../../model/names.ts'
@@ -49,7 +50,7 @@ export function toObjectLine(object: DeclaredObject): string {
   } catch (error) {
     // For example an object that is nested too deep. The others are saved all the same.
     const { kind, id, key } = object
-    const fault = `could not be kept on disk: ${error instanceof Error ? error.message : String(error)}`
+    const fault = `could not be kept on disk: ${messageOf(error)}`
     return `${JSON.stringify({ kind, id, key, fault })}\n`
   }
 }

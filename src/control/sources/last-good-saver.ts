@@ -2,6 +2,7 @@
  * Schedules the saves of a last good snapshot: two seconds after a change, and again at the stop. A failed save is
  * retried every ten seconds.
  */
+import { messageOf } from '../../model/error-message.ts'
 import type { DeclaredObject } from '../../providers/provider.ts'
 import type { Log } from '../../observe/log.ts'
 import type { LastGoodFile, SaveResult } from './last-good.ts'
@@ -56,7 +57,7 @@ export function createLastGoodSaver(options: LastGoodSaverOptions): LastGoodSave
   async function save(): Promise<void> {
     isDirty = false
     const result = await saveNow().catch((error: unknown) => {
-      const reason = error instanceof Error ? error.message : String(error)
+      const reason = messageOf(error)
       return { saved: false, reason: `cannot save it: ${reason}` } as const
     })
     if (!result.saved) isDirty = true

@@ -16,6 +16,7 @@ import { readdirSync, readFileSync, renameSync, statSync, unlinkSync } from 'nod
 import { mkdir, open, rename, unlink } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
 import { basename, join } from 'node:path'
+import { messageOf } from '../../model/error-message.ts'
 import type { DeclaredObject } from '../../providers/provider.ts'
 import { parseLastGood, toHeaderLine, toObjectLine, toSumLine } from './last-good-format.ts'
 import type { LastGoodContent } from './last-good-format.ts'
@@ -229,8 +230,4 @@ function fileNameOf(source: string): string {
 
 function isMissing(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === 'ENOENT'
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

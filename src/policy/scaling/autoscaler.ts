@@ -6,7 +6,7 @@
  *            nothing scales down; ends after a long window without such a load. Meanwhile requests in flight count only as far as
  *            the load explains them (backlog.ts)
  *
- * The larger wish of several metrics, and of those who asked, wins. Then come the rates, the delay down, zero only after
+ * The largest number wins: of the metrics, and of those that were asked for. Then come the rates, the delay down, zero only after
  * `idle` and `grace`, `min` and `max`, and the cooldowns. Whether a decision is carried out is not decided here.
  */
 import type { ScaleSpec } from '../../model/scale.ts'
@@ -119,8 +119,8 @@ export class Autoscaler {
     const metrics = [...byLoad(spec.stableMs, limit), ...this.#byLatency(now, observed)]
     const sudden = byLoad(spec.panic.windowMs, limit)
 
-    const wishes = isPanic ? [...metrics, ...sudden] : metrics
-    const most = largest(wishes, asked) ?? { replicas: observed, reason: 'asked' }
+    const all = isPanic ? [...metrics, ...sudden] : metrics
+    const most = largest(all, asked) ?? { replicas: observed, reason: 'asked' }
     const restraints: Restraint[] = []
     let { replicas, reason } = most
     const atLeast = (least: number, by: Restraint): void => {
@@ -224,11 +224,11 @@ function spanOf(now: number, ms: number): Span {
 
 /** Null: nothing is measured, and nobody asked. */
 function largest(
-  wishes: readonly Wanted[],
+  all: readonly Wanted[],
   asked: number | null,
 ): { replicas: number; reason: DecisionReason } | null {
   let most: { replicas: number; reason: DecisionReason } | null = null
-  for (const { metric, replicas } of wishes) {
+  for (const { metric, replicas } of all) {
     if (most === null || replicas > most.replicas) most = { replicas, reason: metric }
   }
   return asked !== null && (most === null || asked > most.replicas)

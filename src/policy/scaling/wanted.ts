@@ -38,16 +38,16 @@ export function wantedByLoad(
   current: number,
   mostInFlight: number,
 ): readonly Wanted[] {
-  const wishes: Wanted[] = []
+  const all: Wanted[] = []
   for (const metric of ['concurrency', 'rps'] as const) {
     const target = spec[metric]
     if (target === null) continue
     const value = window.mean((measure: Measure) => measure[metric], from, to)
     if (value === null) continue
     const counted = metric === 'concurrency' ? Math.min(value, mostInFlight) : value
-    wishes.push({ ...wantedBy(metric, counted, target, current), value })
+    all.push({ ...wantedBy(metric, counted, target, current), value })
   }
-  return wishes
+  return all
 }
 
 function wantedBy(

@@ -6,6 +6,7 @@ import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { extname, join } from 'node:path'
 import { setTimeout as passed } from 'node:timers/promises'
 import { readForeign } from '../../document/document.ts'
+import { messageOf } from '../../model/error-message.ts'
 import { fileErrorReason } from '../../model/file-error.ts'
 import { isMap } from '../../model/parsed.ts'
 import type { KeyFiles } from '../../model/template-settings.ts'
@@ -38,7 +39,7 @@ export async function watchFiles(
       }
     } catch (error) {
       known = ''
-      onLost(error instanceof Error ? error.message : String(error), null)
+      onLost(messageOf(error), null)
     }
     await passed(INTERVAL_MS, null, { signal, ref: false }).catch(() => null)
   }

@@ -2,6 +2,7 @@
  * Where the keys of templates come from: a registry, whose own source follows it, the environment, or files. Unlike a source of
  * objects it is read below any path, and what it holds is text.
  */
+import { messageOf } from '../../model/error-message.ts'
 import type { KeySourceSpec } from '../../model/template-settings.ts'
 import type { SourceSpec } from '../../model/settings.ts'
 import { consulKv } from '../consul-kv/source.ts'
@@ -68,7 +69,7 @@ async function followRoot(
     provider = await openRoot(source, root)
   } catch (error) {
     // Its client cannot be loaded.
-    onLost(error instanceof Error ? error.message : String(error), root)
+    onLost(messageOf(error), root)
     return
   }
   const keys = new Map<string, KeyText>()

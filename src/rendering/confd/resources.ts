@@ -3,6 +3,7 @@ import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join, relative, resolve } from 'node:path'
 import { readToml } from '../../document/toml.ts'
 import { Unreadable } from '../../document/tree.ts'
+import { messageOf } from '../../model/error-message.ts'
 import { fileErrorReason } from '../../model/file-error.ts'
 import { isMap, quote, type Scalar } from '../../model/parsed.ts'
 import { didYouMean } from '../../model/suggest.ts'
@@ -163,7 +164,5 @@ function placeOf(error: unknown): string {
 }
 
 function reasonOf(error: unknown): string {
-  return error instanceof Error && 'code' in error
-    ? fileErrorReason(error)
-    : String(error instanceof Error ? error.message : error)
+  return error instanceof Error && 'code' in error ? fileErrorReason(error) : messageOf(error)
 }

@@ -22,8 +22,9 @@ const STOP_GRACE_MS = 10_000
 const MAX_CONCURRENT = 8
 
 interface Stopping {
-  /** Null: the signal is sent, and cannot be taken back. */
+  /** It goes on serving. */
   readonly cancel: AbortController
+  /** It has got its signal, which cannot be taken back. */
   isSignalled: boolean
 }
 
@@ -40,7 +41,7 @@ export function openDockerPool(
   const stopping = new Map<string, Stopping>()
   /** Of containers that were stopped here: they get no requests until they are started again. */
   const held = new Map<string, () => void>()
-  const turns = createTurns(MAX_CONCURRENT)
+  const limiter = createLimiter(MAX_CONCURRENT)
 
   async function list(client: EngineClient, signal: AbortSignal): Promise<readonly Container[]> {
     const found = await client.list('/containers/json?all=1', signal, { label: [label] })
@@ -101,7 +102,7 @@ export function openDockerPool(
   ): Promise<readonly string[]> {
     const results = await Promise.allSettled(
       containers.map(({ id }) =>
-        turns.run(async () => {
+        limiter.run(async () => {
           await client.post(`/containers/${id}/start`, { signal, timeoutMs: START_MS })
           held.get(id)?.()
           held.delete(id)
@@ -124,7 +125,7 @@ export function openDockerPool(
     const hold = rotation.hold(isServer)
     await whenIdle(rotation, isServer, stopMs, signal)
     try {
-      await turns.run(async () => {
+      await limiter.run(async () => {
         if (signal.aborted) return hold.release()
         state.isSignalled = true
         const seconds = Math.ceil(stopMs / 1000)
@@ -184,12 +185,12 @@ export function isServerOf(container: Container, { id, url }: Parameters<IsServe
   )
 }
 
-interface Turns {
+interface Limiter {
   run(act: () => Promise<void>): Promise<void>
 }
 
 /** At most `most` at a time; the others wait. */
-function createTurns(most: number): Turns {
+function createLimiter(most: number): Limiter {
   const waiting: (() => void)[] = []
   let running = 0
   return {

@@ -32,12 +32,8 @@ export function runCommand(command: readonly string[], options: CommandOptions):
     let why: string | null = null
     let killer: NodeJS.Timeout | null = null
 
-    function kill(how: NodeJS.Signals): void {
-      try {
-        if (child.pid !== undefined) process.kill(-child.pid, how)
-      } catch {
-        // It has ended.
-      }
+    function kill(signal: NodeJS.Signals): void {
+      if (child.pid !== undefined) killGroup(child.pid, signal)
     }
     function end(reason: string): void {
       if (why !== null) return
@@ -82,6 +78,15 @@ export function runCommand(command: readonly string[], options: CommandOptions):
       else settle(code === null ? `it was ended by ${by ?? 'a signal'}` : `it ended with ${code}`)
     })
   })
+}
+
+/** `pid`: of the process that leads it. */
+export function killGroup(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(-pid, signal)
+  } catch {
+    // There is no such group any more.
+  }
 }
 
 export function startProblem(error: Error): string {

@@ -9,7 +9,7 @@ import { exponentialBackoff } from '../../model/backoff.ts'
 import type { Log } from '../../observe/log.ts'
 import { createOutputLines } from './output-lines.ts'
 import type { OrphanGuard } from './orphan-guard.ts'
-import { startProblem } from './run-command.ts'
+import { killGroup, startProblem } from './run-command.ts'
 
 export interface ProcessPlan {
   /** For the log. */
@@ -160,14 +160,6 @@ export function supervise(plan: ProcessPlan, world: ProcessWorld): SupervisedPro
       }
       await ended.promise
     },
-  }
-}
-
-function killGroup(pid: number, signal: NodeJS.Signals): void {
-  try {
-    process.kill(-pid, signal)
-  } catch {
-    // There is no such group any more.
   }
 }
 

@@ -25,7 +25,6 @@ export function openWebHook(
   const hook = createPlace(url, headers)
   const observed = observeUrl === null ? null : createPlace(observeUrl, headers)
 
-  /** Paths and queries are often secrets: messages name the host. */
   function signed(body: string): Record<string, string> {
     return secret === null ? {} : { [SIGNATURE_HEADER]: signatureOf(body, secret, now()) }
   }
@@ -113,7 +112,7 @@ function parseReplicas(text: string): number {
   throw new Error('the response is neither a whole number nor { "replicas": NUMBER }')
 }
 
-/** Without the path, which the client's message has. */
+/** Without the path, which the client's message has: paths and queries are often secrets, so messages name the host alone. */
 function bare(error: unknown): unknown {
   return error instanceof HttpFailure && error.cause !== undefined ? error.cause : error
 }

@@ -2,20 +2,18 @@
 import type { ScaleSpec } from '../../model/scale.ts'
 import { escapeControls, isMap, type JsonMap, quote } from '../../model/parsed.ts'
 import { didYouMean } from '../../model/suggest.ts'
-import type { ScaleReport } from '../../observe/reports/scale-report.ts'
 import { readJsonText } from '../../providers/registry/json-value.ts'
 import type { RequestScale, ScaleRequest } from '../../scaling/scale-request.ts'
 import { toText } from '../body.ts'
 import { type Call, Refused } from '../endpoint.ts'
 import { type JsonSchema, map, named, nullable, text, whole } from '../openapi/schema.ts'
 
-export interface ScaleDoor {
+export interface ScalerView {
   readonly request: RequestScale
   /** Null: there is no such backend, or it has no `scale`. */
   readonly specOf: (backend: string) => ScaleSpec | null
   /** Ids of backends with `scale`. */
   readonly backends: () => readonly string[]
-  readonly report: () => ScaleReport
 }
 
 /** What became of a request that was taken. */
@@ -43,27 +41,27 @@ export const SCALE_ANSWERS = {
 }
 
 /** Throws Refused: 404 if there is no such backend with `scale`, else 409. */
-export function ask(door: ScaleDoor, request: ScaleRequest): Asked {
-  const answer = door.request(request)
+export function ask(scaler: ScalerView, request: ScaleRequest): Asked {
+  const answer = scaler.request(request)
   if (!answer.taken) throw new Refused(answer.isUnknown ? 404 : 409, answer.refused)
   const { replicas, waits } = answer
   return { backend: request.backend, replicas, waits }
 }
 
 /** Throws Refused (404). */
-export function specOf(door: ScaleDoor, backend: string): ScaleSpec {
-  const spec = door.specOf(backend)
+export function specOf(scaler: ScalerView, backend: string): ScaleSpec {
+  const spec = scaler.specOf(backend)
   if (spec !== null) return spec
-  const hint = didYouMean(backend, door.backends())
+  const hint = didYouMean(backend, scaler.backends())
   throw new Refused(404, `there is no backend ${quote(backend)} with scale${hint}`)
 }
 
 /** A backend by its id, or by the name of its service where it runs. Throws Refused: 404, or 409 if several have the name. */
-export function backendOf(door: ScaleDoor, service: string): string {
-  if (door.specOf(service) !== null) return service
-  const found = door.backends().filter((backend) => serviceOf(door.specOf(backend)) === service)
+export function backendOf(scaler: ScalerView, service: string): string {
+  if (scaler.specOf(service) !== null) return service
+  const found = scaler.backends().filter((backend) => serviceOf(scaler.specOf(backend)) === service)
   const [only, ...more] = found
-  if (only === undefined) specOf(door, service)
+  if (only === undefined) specOf(scaler, service)
   if (only === undefined || more.length > 0) {
     const which = found.map(quote).join(', ')
     throw new Refused(409, `several backends run ${quote(service)}: name one of ${which}`)
