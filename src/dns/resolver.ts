@@ -74,8 +74,8 @@ export interface Resolver {
   addressesOf(name: string): Promise<readonly string[]>
   /** The state of all names, or of one. */
   known(name?: string): readonly NameChange[]
-  /** Called with the changes of a name. */
-  listen(listener: (changes: readonly NameChange[]) => void): void
+  /** Called with the changes of names. Returns what ends that. */
+  listen(listener: (changes: readonly NameChange[]) => void): () => void
   /** Called when a name begins or ceases to fail. */
   onState(listener: NameStateListener): void
   report(name: string): NameReport | null
@@ -95,7 +95,7 @@ const MOST_SUSPECTS = 64
 export function createResolver(options: ResolverOptions): Resolver {
   const { query, querySystem, hosts, ttl, now, date, random } = options
   const all = new Map<string, FollowedName>()
-  const listeners: ((changes: readonly NameChange[]) => void)[] = []
+  const listeners = new Set<(changes: readonly NameChange[]) => void>()
   const stateListeners: NameStateListener[] = []
   const waiting = new Map<FollowedName, PromiseWithResolvers<void>>()
   const underWay = { all: 0, suspects: 0 }
@@ -270,7 +270,10 @@ export function createResolver(options: ResolverOptions): Resolver {
         .filter(({ name }) => wanted === undefined || name === wanted)
         .filter(({ isKnown }) => isKnown)
         .map(({ name, addresses, failure }) => ({ name, addresses, failure })),
-    listen: (listener) => void listeners.push(listener),
+    listen(listener) {
+      listeners.add(listener)
+      return () => void listeners.delete(listener)
+    },
     onState: (listener) => void stateListeners.push(listener),
     report(name) {
       const followed = all.get(name)

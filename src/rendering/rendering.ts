@@ -23,10 +23,10 @@ export interface Rendering {
   noteTable(): void
   start(): void
   /**
-   * Renders each template once, as soon as its keys are read.
+   * Renders each template once, as soon as its keys are read, for which it waits so long.
    * @returns why it failed, by name
    */
-  renderOnce(patienceMs: number): Promise<ReadonlyMap<string, string>>
+  renderOnce(withinMs: number): Promise<ReadonlyMap<string, string>>
   /** Ends checks that run, and reloads that do not end by themselves soon. */
   stop(): Promise<void>
   /** The `dest` of each file whose reload failed or was ended. */
@@ -81,8 +81,7 @@ export function createRendering(options: RenderingOptions): Rendering {
   let looking: NodeJS.Timeout | null = null
   let following: Promise<unknown> = Promise.resolve()
 
-  resolver.listen((changes) => {
-    if (ending.signal.aborted) return
+  const unlisten = resolver.listen((changes) => {
     for (const { file, asked } of rendered) {
       if (changes.some(({ name }) => asked.has(name))) file.notify()
     }
@@ -124,6 +123,10 @@ export function createRendering(options: RenderingOptions): Rendering {
     return text
   }
 
+  function isUnread(keys: TemplateKeys): boolean {
+    return !ending.signal.aborted && stores.read(keys) === null
+  }
+
   function whyUnread(keys: TemplateKeys): string {
     const lost = stores.lost(keys)
     return `its keys have not been read yet${lost === null ? '' : `: ${lost}`}`
@@ -161,15 +164,16 @@ export function createRendering(options: RenderingOptions): Rendering {
       looking.unref()
       following = Promise.all(rendered.map(({ file }) => file.follow()))
     },
-    async renderOnce(patienceMs) {
+    async renderOnce(withinMs) {
       stores.start()
-      const until = now() + patienceMs
+      const until = now() + withinMs
       const failures = new Map<string, string>()
       for (const { file } of rendered) {
         const { name, keys } = file.settings
-        while (keys !== null && stores.read(keys) === null && now() < until) {
+        while (keys !== null && isUnread(keys) && now() < until) {
           await new Promise((resolve) => setTimeout(resolve, POLL_MS))
         }
+        if (ending.signal.aborted) break
         const failure = await file.renderOnce()
         if (failure === null) continue
         failures.set(name, failure)
@@ -181,6 +185,7 @@ export function createRendering(options: RenderingOptions): Rendering {
     },
     async stop() {
       ending.abort()
+      unlisten()
       if (looking !== null) clearInterval(looking)
       await Promise.all([maker.close(), stores.stop()])
       await following

@@ -100,6 +100,22 @@ test('a container that is wanted again while it drains goes on serving', async (
   assert.equal(await docker('inspect', '-f', '{{.State.StartedAt}}', 'aa', 'bb'), started)
 })
 
+test('a container that somebody else starts, or makes anew by its name, gets requests', async (t) => {
+  const rotation = await createPool(t, ['aa', 'bb'])
+  const { actuator } = await open(t, { rotation })
+  await actuator.setReplicas(2, inTime())
+  await actuator.setReplicas(0, inTime())
+  await eventually(async () => (await running()) === '', 'none runs')
+  await eventually(async () => (await actuator.observed(inTime())) === 0, 'both are stopped')
+  assert.deepEqual(rotation.held(), ['aa', 'bb'])
+
+  await docker('start', 'aa')
+  await docker('rm', 'bb')
+
+  assert.equal(await actuator.observed(inTime()), 1)
+  assert.deepEqual(rotation.held(), [])
+})
+
 test('a request that does not end delays the stop for a limited time', async (t) => {
   const rotation = await createPool(t, ['aa'])
   const { actuator } = await open(t, { rotation, stopMs: 1_000 })

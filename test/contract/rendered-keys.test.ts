@@ -34,7 +34,7 @@ const NAMES: Pick<Resolver, 'addressesOf' | 'hold' | 'release' | 'listen'> = {
   addressesOf: () => Promise.reject(new Error('no name is asked for here')),
   hold() {},
   release() {},
-  listen() {},
+  listen: () => () => {},
 }
 
 interface Folder {

@@ -4,8 +4,10 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { resolveConfd, type ConfdSettings } from '../../src/cli/render/confd-settings.ts'
+import { runRender } from '../../src/cli/render/run.ts'
 import { RENDER } from '../../src/cli/render/words.ts'
 import { readWords } from '../../src/cli/words.ts'
+import { openResolver } from '../../src/dns/open-resolver.ts'
 import { readResources, type Resources } from '../../src/rendering/confd/resources.ts'
 import { resolverSchema } from '../../src/schema/resolver.ts'
 import { makeFolder } from '../support/program.ts'
@@ -233,4 +235,46 @@ test('a resource is a template, and one with a mistake is left out', (t) => {
     `${folder}/conf.d/more/c.toml: {{.src}} has no effect in template.reload_cmd: the file is /x/c by then`,
   ])
   assert.throws(() => resources({}, join(folder, 'none\0')), /cannot read|null bytes/)
+})
+
+test('flags of other backends, and a login without a name, are remarked on', () => {
+  const remarksOf = (...words: readonly string[]): readonly string[] => settingsOf(words).remarks
+
+  const of = 'has no effect with the backend'
+  assert.deepEqual(
+    remarksOf('-backend', 'etcd', '-node', 'a:1', '-username', 'u', '-password', 'p'),
+    [],
+  )
+  assert.deepEqual(remarksOf('-backend', 'consul', '-username', 'u', '-password', 'p'), [
+    `username ${of} consul`,
+    `password ${of} consul`,
+  ])
+  assert.deepEqual(remarksOf('-backend', 'env', '-node', 'a:1'), [`node ${of} env`])
+  assert.deepEqual(remarksOf('-backend', 'etcd', '-file', 'a.yaml'), [`file ${of} etcd`])
+  assert.deepEqual(remarksOf('-basic-auth'), ['basic-auth has no effect without username'])
+})
+
+test('a signal ends a run of one time that waits for its registry', async (t) => {
+  const path = makeFolder(t)
+  mkdirSync(join(path, 'conf.d'))
+  mkdirSync(join(path, 'templates'))
+  writeFileSync(join(path, 'templates', 'a'), '{{getv "/a"}}')
+  const resource = `[template]\nsrc = "a"\ndest = "${path}/out"\nkeys = ["/a"]\n`
+  writeFileSync(join(path, 'conf.d', 'a.toml'), resource)
+  const command = parse('-onetime', '-confdir', path, '-backend', 'etcd', '-node', '127.0.0.1:1')
+  assert.ok(typeof command === 'object' && command.kind === 'render')
+  const lines: string[] = []
+  const names = openResolver(resolver)
+  t.after(() => names.stop())
+
+  const code = await runRender(command.flags, {
+    ...{ env: {}, resolver, names, stop: Promise.resolve('SIGTERM') },
+    readFile: (file) => assert.fail(file),
+    isThere: () => false,
+    readPem: (file) => assert.fail(file),
+    complain: (line) => void lines.push(line),
+  })
+
+  assert.equal(code, 1)
+  assert.equal(lines.at(-1), 'sluice: a signal has ended it before all was rendered')
 })

@@ -27,7 +27,10 @@ class World {
     {
       watch: (name) => void this.held.push(name),
       unwatch: (name) => void this.held.splice(this.held.indexOf(name), 1),
-      listen: (changed) => void (this.#changed = changed),
+      listen: (changed) => {
+        this.#changed = changed
+        return () => {}
+      },
       report: (name) => this.#reports.get(name) ?? null,
     },
     () => 7,

@@ -80,6 +80,8 @@ export function resolveConfd(written: ConfdFlags, world: ConfdWorld): ConfdSetti
     password: value('password'),
     keyring: value('secret-keyring'),
   }
+  const isGiven = (name: string): boolean => flags[name] !== undefined || file[name] !== undefined
+  remarks.push(...unusedFlags(options, isGiven))
   const timeout = parseDuration(value('timeout') ?? '60s', 10, DAY_S * 1000)
   if (!timeout.ok) throw new Error(`--timeout ${timeout.reason}`)
   return {
@@ -155,7 +157,31 @@ interface BackendOptions {
   readonly keyring: string | undefined
 }
 
-const BACKENDS = ['etcd', 'etcdv3', 'consul', 'redis', 'zookeeper', 'env', 'file']
+const TLS_FLAGS = ['client-ca-keys', 'client-cert', 'client-key']
+const LOGIN_FLAGS = ['basic-auth', 'username', 'password']
+const ETCD_FLAGS = ['node', 'scheme', 'secret-keyring', ...TLS_FLAGS, ...LOGIN_FLAGS]
+/** Of each backend, the flags that say where it is and how it is reached. */
+const BACKEND_FLAGS: Readonly<Record<string, readonly string[]>> = {
+  etcd: ETCD_FLAGS,
+  etcdv3: ETCD_FLAGS,
+  consul: ['node', 'scheme', 'secret-keyring', ...TLS_FLAGS],
+  redis: ['node', 'secret-keyring', 'client-key', 'username', 'password'],
+  zookeeper: ['node', 'secret-keyring', ...LOGIN_FLAGS],
+  env: [],
+  file: ['file'],
+}
+const BACKENDS = Object.keys(BACKEND_FLAGS)
+
+function unusedFlags(
+  { backend, username }: BackendOptions,
+  isGiven: (name: string) => boolean,
+): readonly string[] {
+  const used = BACKEND_FLAGS[backend] ?? []
+  const unused = ['file', ...ETCD_FLAGS].filter((name) => isGiven(name) && !used.includes(name))
+  const remarks = unused.map((name) => `${name} has no effect with the backend ${backend}`)
+  const isAlone = isGiven('basic-auth') && used.includes('basic-auth') && username === undefined
+  return isAlone ? [...remarks, 'basic-auth has no effect without username'] : remarks
+}
 
 function toSource(options: BackendOptions, world: ConfdWorld): KeySourceSpec {
   const { backend } = options

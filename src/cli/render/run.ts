@@ -45,7 +45,7 @@ export async function runRender(flags: ConfdFlags, world: RenderWorld): Promise<
       await world.stop
       return 0
     }
-    const failures = await rendering.renderOnce(KEYS_WITHIN_MS)
+    const failures = await orStopped(rendering.renderOnce(KEYS_WITHIN_MS), world)
     return failures.size > 0 || refused.length > 0 ? 1 : 0
   } catch (error) {
     complain(`sluice: ${messageOf(error)}`)
@@ -53,6 +53,14 @@ export async function runRender(flags: ConfdFlags, world: RenderWorld): Promise<
   } finally {
     await rendering?.stop()
   }
+}
+
+/** Rejects if a signal comes sooner. */
+async function orStopped<T>(work: Promise<T>, { stop }: Pick<RenderWorld, 'stop'>): Promise<T> {
+  const stopped = stop.then(() => {
+    throw new Error('a signal has ended it before all was rendered')
+  })
+  return Promise.race([work, stopped])
 }
 
 /** Throws if nothing can be rendered. */
@@ -80,17 +88,22 @@ function open(settings: ConfdSettings, world: RenderWorld, refused: string[]): R
 export async function printTemplate(
   path: string,
   client: Client,
-  { names, resolver, complain }: Pick<RenderWorld, 'names' | 'resolver' | 'complain'>,
+  world: Pick<RenderWorld, 'names' | 'resolver' | 'complain' | 'stop'>,
   write: (text: string) => void,
 ): Promise<0 | 1> {
   const maker = createTextMaker()
-  try {
+  const { names, resolver, complain } = world
+
+  async function makeText(): Promise<string> {
     const template = readTemplate({ text: { path } })
     const { body } = await client.request({ method: 'GET', path: '/api/templates/table' })
     const answerer = createAnswerer(names, resolver)
     const data = { keys: null, table: toTable(body) }
-    const { text } = await maker.make(template, data, (one) => answerer.answer(one, null))
-    write(text)
+    return (await maker.make(template, data, (one) => answerer.answer(one, null))).text
+  }
+
+  try {
+    write(await orStopped(makeText(), world))
     return 0
   } catch (error) {
     complain(`sluice: ${reasonOf(error)}`)

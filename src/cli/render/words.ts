@@ -109,7 +109,7 @@ export const RENDER: CommandSpec<RenderCommand> = {
     'sluice render --template haproxy.cfg.tmpl',
   ],
   exits:
-    'Exit 0: rendered, or ended by a signal; 1: a template failed, with the reason; 2: wrong usage.',
+    'Exit 0: rendered, or without --onetime ended by a signal; 1: a template failed, or a signal came before all was rendered, with the reason; 2: wrong usage.',
   isGo: true,
   parse: parseRender,
 }

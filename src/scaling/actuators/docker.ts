@@ -44,12 +44,21 @@ export function openDockerPool(
   const limiter = createLimiter(MAX_CONCURRENT)
 
   async function list(client: EngineClient, signal: AbortSignal): Promise<readonly Container[]> {
+    const before = [...held]
     const found = await client.list('/containers/json?all=1', signal, { label: [label] })
-    return found.map((one) => {
+    const all = found.map((one) => {
       const read = readContainer(one)
       if ('fault' in read) throw new Error(`the container ${quote(read.name)} ${read.fault}`)
       return read
     })
+    const stopped = new Set(all.flatMap((one) => (isRunning(one) ? [] : one.id)))
+    // Somebody else has started or removed it; another container may have its name or address.
+    for (const [id, release] of before) {
+      if (stopped.has(id) || held.get(id) !== release) continue
+      release()
+      held.delete(id)
+    }
+    return all
   }
 
   /** Those that are about to stop count as stopped. */
