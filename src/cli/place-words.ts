@@ -37,7 +37,7 @@ export function readPlace({ flags }: Pick<Words, 'flags'>): PlaceWords | string 
     return `--vulcan must be http://HOST:PORT, https://HOST:PORT or unix:/PATH, not ${quote(vulcan)}`
   }
   if (ca !== null && vulcan?.startsWith('https:') !== true) {
-    return '--ca needs --vulcan https://HOST:PORT: of the own configuration the certificate is known'
+    return '--ca needs --vulcan https://HOST:PORT: the certificate of the admin is in the configuration otherwise'
   }
   return { vulcan, ca, ...placeFlags(flags) }
 }

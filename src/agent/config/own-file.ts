@@ -79,7 +79,10 @@ const SERVICE_SHAPE = {
   id: id("Its id among the backend's servers; by default the file's id and the port.").optional(),
   weight: whole('Its share of the traffic; 0: no new requests.', 0, 1000).optional(),
   backup: flag('It gets requests only if no other server may be used.', false),
-  labels: labels.optional(),
+  labels: labels.optional().meta({
+    description:
+      'Of the server, for people and for filters of readers. In a Consul they are tags, which its readers may act on: sluice.host=shop.example.',
+  }),
   tags: z.array(text('A tag.', 256)).max(64).optional().meta({ description: 'Of a Consul.' }),
   path: text("Of the layout nerve: where the service's instances are.", 512).optional(),
   haproxyServerOptions: text('Of the layout nerve: for synapse.', 1024).optional(),
