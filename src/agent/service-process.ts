@@ -1,7 +1,7 @@
 /** The service as a process that the agent starts: it shares the standard streams, and is stopped after its registration is removed. */
 import { spawn } from 'node:child_process'
 import { constants } from 'node:os'
-import { killGroup } from './checks/exec-check.ts'
+import { killGroup } from '../model/kill-group.ts'
 
 export interface ServiceProcess {
   readonly pid: number
@@ -36,11 +36,11 @@ export async function startService(command: readonly string[]): Promise<ServiceP
     signal: (signal) => void child.kill(signal),
     async stop(withinMs) {
       child.kill('SIGTERM')
-      const timer = setTimeout(() => killGroup(child), withinMs)
+      const timer = setTimeout(() => killGroup(child.pid), withinMs)
       await ended
       clearTimeout(timer)
     },
-    kill: () => killGroup(child),
+    kill: () => killGroup(child.pid),
   }
 }
 

@@ -1,5 +1,6 @@
 /** Runs a command of the configuration by /bin/sh, in a process group of its own, for a limited time. */
 import { spawn } from 'node:child_process'
+import { killGroup } from '../model/kill-group.ts'
 import { escapeControls } from '../model/parsed.ts'
 
 export interface CommandOptions {
@@ -35,11 +36,7 @@ export function runCommand(
 
     function kill(why: string): void {
       ended ??= why
-      try {
-        if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL')
-      } catch {
-        // It has ended already.
-      }
+      killGroup(child.pid)
       // One that waits for a device may not end even so.
       setTimeout(finish, STUCK_MS, why).unref()
     }

@@ -1,5 +1,6 @@
 /** A program of the operator that sets TXT records: `COMMAND present|cleanup NAME VALUE`. */
 import { spawn } from 'node:child_process'
+import { killGroup } from '../../model/kill-group.ts'
 import { quote } from '../../model/parsed.ts'
 
 export type HookAction = 'present' | 'cleanup'
@@ -27,19 +28,12 @@ export function runHook(
     let late: string | null = null
     let killer: NodeJS.Timeout | null = null
 
-    function kill(how: NodeJS.Signals): void {
-      try {
-        if (child.pid !== undefined) process.kill(-child.pid, how)
-      } catch {
-        // It has ended.
-      }
-    }
     function end(why: string): void {
       if (late !== null) return
       late = why
-      kill('SIGTERM')
+      killGroup(child.pid, 'SIGTERM')
       killer = setTimeout(() => {
-        kill('SIGKILL')
+        killGroup(child.pid)
         // A process that left the group may keep the pipe open.
         child.stderr.destroy()
       }, GRACE_MS)

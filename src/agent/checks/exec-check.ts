@@ -5,6 +5,7 @@
  */
 import { spawn, type ChildProcess } from 'node:child_process'
 import { messageOf } from '../../model/error-message.ts'
+import { killGroup } from '../../model/kill-group.ts'
 import { escapeControls } from '../../model/parsed.ts'
 import type { ExecSpec } from '../spec/agent-spec.ts'
 import type { Check } from './check.ts'
@@ -48,13 +49,13 @@ export function createExecCheck(
         stream?.on('data', take)
         stream?.on('error', () => {})
       }
-      const abort = (): void => killGroup(child)
+      const abort = (): void => killGroup(child.pid)
       signal.addEventListener('abort', abort)
       const end = (reason: string | null): void => {
         signal.removeEventListener('abort', abort)
         left = null
         // What it has left in the background would also keep the pipes open.
-        killGroup(child)
+        killGroup(child.pid)
         child.stdout?.destroy()
         child.stderr?.destroy()
         resolve(reason)
@@ -76,14 +77,4 @@ function describeEnd(
   const how = code === null ? `was ended by ${by ?? 'a signal'}` : `ended with ${code}`
   const said = escapeControls(output.trim())
   return said === '' ? `${command} ${how}` : `${command} ${how}: ${said}`
-}
-
-/** Of a child that was started detached. */
-export function killGroup({ pid }: ChildProcess, signal: NodeJS.Signals = 'SIGKILL'): void {
-  if (pid === undefined) return
-  try {
-    process.kill(-pid, signal)
-  } catch {
-    // The group has ended.
-  }
 }

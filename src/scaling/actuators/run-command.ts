@@ -1,5 +1,6 @@
 /** Runs a program of this machine with a list of arguments, without a shell, for a limited time. */
 import { spawn } from 'node:child_process'
+import { killGroup } from '../../model/kill-group.ts'
 import { quote } from '../../model/parsed.ts'
 
 export interface CommandOptions {
@@ -32,15 +33,12 @@ export function runCommand(command: readonly string[], options: CommandOptions):
     let why: string | null = null
     let killer: NodeJS.Timeout | null = null
 
-    function kill(signal: NodeJS.Signals): void {
-      if (child.pid !== undefined) killGroup(child.pid, signal)
-    }
     function end(reason: string): void {
       if (why !== null) return
       why = reason
-      kill('SIGTERM')
+      killGroup(child.pid, 'SIGTERM')
       killer = setTimeout(() => {
-        kill('SIGKILL')
+        killGroup(child.pid)
         // A process that has left the group may keep the pipes open.
         child.stdout.destroy()
         child.stderr.destroy()
@@ -78,15 +76,6 @@ export function runCommand(command: readonly string[], options: CommandOptions):
       else settle(code === null ? `it was ended by ${by ?? 'a signal'}` : `it ended with ${code}`)
     })
   })
-}
-
-/** `pid`: of the process that leads it. */
-export function killGroup(pid: number, signal: NodeJS.Signals): void {
-  try {
-    process.kill(-pid, signal)
-  } catch {
-    // There is no such group any more.
-  }
 }
 
 export function startProblem(error: Error): string {

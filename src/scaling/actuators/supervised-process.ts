@@ -6,10 +6,11 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { connect, createServer } from 'node:net'
 import { exponentialBackoff } from '../../model/backoff.ts'
+import { killGroup } from '../../model/kill-group.ts'
 import type { Log } from '../../observe/log.ts'
 import { createOutputLines } from './output-lines.ts'
 import type { OrphanGuard } from './orphan-guard.ts'
-import { killGroup, startProblem } from './run-command.ts'
+import { startProblem } from './run-command.ts'
 
 export interface ProcessPlan {
   /** For the log. */
