@@ -40,7 +40,7 @@ test('completes flags that are not there yet, and those that may be repeated', a
     ...['--header', '--help'],
   ])
   assert.deepEqual(await complete('backend', 'show', ''), [
-    ...['--id', '--json', '--vulcan', '--config', '--admin-address', '--help'],
+    ...['--id', '--json', '--vulcan', '--ca', '--config', '--admin-address', '--help'],
   ])
 })
 

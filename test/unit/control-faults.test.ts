@@ -288,5 +288,12 @@ test('a fault is counted each time and logged once a minute', () => {
     'a fault of Sluice keeps backend "b" from being checked: what was in force stays',
     'a fault of Sluice keeps a change from being published: what was in force stays',
   ])
-  assert.deepEqual(faults.counts(), { admit: 3, publish: 1, guard: 0, apply: 0, exchange: 0 })
+  assert.deepEqual(faults.counts(), {
+    admit: 3,
+    publish: 1,
+    guard: 0,
+    apply: 0,
+    exchange: 0,
+    scale: 0,
+  })
 })

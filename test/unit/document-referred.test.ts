@@ -48,7 +48,7 @@ backends:
     health: { path: '/', port: '\${PORT}', rise: '\${ONE}', interval: '\${TEN}' }
     tls: { verify: '\${YES}' }
     servers:
-      s1: { url: 'http://127.0.0.1:5001', weight: '\${N}', drain: '\${NO:-false}' }
+      s1: { url: 'https://127.0.0.1:5001', weight: '\${N}', drain: '\${NO:-false}' }
 frontends:
   f:
     route: Host("a")
