@@ -1,6 +1,6 @@
 /**
- * What changes the number of replicas. A kind is one file of `actuators/`, and one line in its list. Whoever calls bounds the
- * time of every call by its signal, and never calls `setReplicas` again before the last call has ended.
+ * What changes the number of replicas. A kind is one file of `actuators/`, and one line in its list. The caller must bound the
+ * time of every call by its signal, and must not call `setReplicas` again before the last call has ended.
  */
 import type { ActuatorSpec } from '../model/actuator-spec.ts'
 import type { SourceSpec } from '../model/settings.ts'

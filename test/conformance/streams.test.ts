@@ -388,7 +388,7 @@ test('streams of a removed listener and a removed server go on, until a drain en
   assert.equal(gateway.streams()[0]?.reason, 'DRAINED')
 })
 
-// A handle that is reset while it is being shut down is not closed by Node, whoever closes it then.
+// A handle that is reset while it is being shut down is not closed by Node, also if it is closed then.
 test('a connection that is reset while it is shut down leaves no descriptor open', async (t) => {
   const open = (): number =>
     process.getActiveResourcesInfo().filter((kind) => kind === 'TCPSocketWrap').length

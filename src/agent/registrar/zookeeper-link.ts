@@ -112,7 +112,7 @@ function createLink(connection: ZookeeperConnection, isOwn: (owner: bigint) => b
     return true
   }
 
-  /** Those of an entry with its address, whoever has created them. */
+  /** Those of an entry with its address, by any program. */
   async function findNumbered({ key, text }: Entry): Promise<readonly Znode[]> {
     const parent = parentOf(key)
     const start = key.slice(parent.length + 1)

@@ -254,7 +254,7 @@ function findInlineLoop(backend: Backend, findLoop: FindLoop): Flaw | null {
   return null
 }
 
-/** Whoever may write to a registry must not run programs on this machine. */
+/** A writer of a registry must not be able to run programs on this machine. */
 function refusePrograms({ scale }: Backend): Flaw | null {
   if (scale === null || !RUNS_PROGRAMS.has(scale.actuator.kind)) return null
   const { kind } = scale.actuator

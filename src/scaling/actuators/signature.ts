@@ -3,8 +3,8 @@
  *
  *   Sluice-Signature: t=1700000000,v1=HEX
  *
- * HEX is HMAC-SHA-256 of `1700000000.BODY` with the secret as its key. `t` is in seconds since the epoch: whoever verifies it
- * refuses a time that is too far from its own clock, so that a request that was overheard cannot be sent again later.
+ * HEX is HMAC-SHA-256 of `1700000000.BODY` with the secret as its key. `t` is in seconds since the epoch: the receiver
+ * must refuse a time that is too far from its own clock, so that a request that was overheard cannot be sent again later.
  */
 import { createHmac } from 'node:crypto'
 

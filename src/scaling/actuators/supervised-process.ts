@@ -55,7 +55,7 @@ export function supervise(plan: ProcessPlan, world: ProcessWorld): SupervisedPro
   const name = `replica ${fields.replica} of backend "${fields.backend}"`
   const stopping = new AbortController()
   const started = Promise.withResolvers<void>()
-  // Whoever starts it may have given up waiting.
+  // The caller of start may have given up waiting.
   started.promise.catch(() => {})
   const ended = Promise.withResolvers<void>()
   let child: ChildProcess | null = null
