@@ -29,6 +29,22 @@ async function create(t: TestContext, name: string, ...args: readonly string[]):
   t.after(() => docker('service', 'rm', name))
 }
 
+/** As often as it takes: the engine refuses an update of a version that another has changed since. */
+async function update(...args: readonly string[]): Promise<void> {
+  const words = ['service', 'update', '--detach', '--quiet', ...args]
+  await eventually(
+    () =>
+      docker(...words).then(
+        () => true,
+        (error: unknown) => {
+          if (/update out of sequence/.test(String(error))) return false
+          throw error
+        },
+      ),
+    'the engine takes the update',
+  )
+}
+
 async function runningOf(name: string): Promise<number> {
   const found = await docker('ps', '-q', '-f', `label=com.docker.swarm.service.name=${name}`)
   return found === '' ? 0 : found.split('\n').length
@@ -88,17 +104,7 @@ test('changes by others at the same time are kept, and the number is written all
   const labels = Array.from({ length: 8 }, (_, at) => `label-${at}`)
 
   const labelled = (async (): Promise<void> => {
-    for (const label of labels) {
-      await docker(
-        'service',
-        'update',
-        '--detach',
-        '--quiet',
-        '--label-add',
-        `${label}=1`,
-        'shared',
-      )
-    }
+    for (const label of labels) await update('--label-add', `${label}=1`, 'shared')
   })()
   await Promise.all(others.map((actuator, at) => actuator.setReplicas(at, inTime())))
   await labelled

@@ -593,3 +593,23 @@ test('an object of a name that an earlier source has is refused, and not written
   })
   assert.deepEqual(await writer.list('listener'), [])
 })
+
+test('an object that is written again is compared with what is in force', async (t) => {
+  const compared: unknown[] = []
+  const { send } = await startVulcand(t, {
+    statusOf: (_source, { id }, _revision, read) => {
+      compared.push([id, read()?.fault, read()?.value !== undefined])
+      return { state: 'in-force', reasons: [], inForce: null }
+    },
+  })
+
+  for (const Address of ['127.0.0.1:8300', '127.0.0.1:8301']) {
+    const Listener = { Id: 'l1', Protocol: 'http', Address: { Network: 'tcp', Address } }
+    assert.equal((await send('POST', '/v2/listeners', { Listener })).status, 200)
+  }
+
+  assert.deepEqual(compared, [
+    ['l1', undefined, true],
+    ['l1', undefined, true],
+  ])
+})

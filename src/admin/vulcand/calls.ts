@@ -103,10 +103,11 @@ export function createVulcandCalls({ service, isInForce }: VulcandOptions): Vulc
     const name = { kind: of.kind, id: owner === null ? id : joinParts(owner, id) }
     const writer = await service.writer()
     // As in vulcand, a malformed object is refused before a missing one.
-    const flaws = writer.refuse(name, toStored(writer, of.kind, form))
+    const value = toStored(writer, of.kind, form)
+    const flaws = writer.refuse(name, value)
     if (flaws.length > 0) throw refusal(of, form, flaws)
     await requireOwner(writer, of, owner, form)
-    refuseShadowed(writer, name)
+    refuseShadowed(writer, name, value)
     return put(of, call, writer, name, form, ttlMs)
   }
 
@@ -173,9 +174,9 @@ export function createVulcandCalls({ service, isInForce }: VulcandOptions): Vulc
   }
 
   /** vulcand answers with 200 to a listener of the name of its default one, and does nothing. */
-  function refuseShadowed(writer: Writer, name: ObjectName): void {
-    const nothing = { value: undefined, fault: null, revision: '', ttlMs: null, isSealed: false }
-    const { state, reasons } = service.status(writer, { ...name, ...nothing })
+  function refuseShadowed(writer: Writer, name: ObjectName, value: unknown): void {
+    const unwritten = { value, fault: null, revision: '', ttlMs: null, isSealed: false }
+    const { state, reasons } = service.status(writer, { ...name, ...unwritten })
     if (state !== 'shadowed') return
     const help = 'choose another id, or remove it there'
     throw new Refused(409, `${reasons.join('; ')}: ${help}. Nothing was changed`)
