@@ -1,5 +1,6 @@
 /** hosts and resolv.conf. Each is read again when it has changed. */
 import { readFileSync, statSync } from 'node:fs'
+import { messageOf } from '../model/error-message.ts'
 import { parseIp, plainHost } from '../model/ip.ts'
 
 /** Addresses by name, in lower case and without a trailing dot. */
@@ -96,6 +97,6 @@ export function refuseFile(path: string): string | null {
     readFileSync(path)
     return null
   } catch (error) {
-    return error instanceof Error ? error.message : String(error)
+    return messageOf(error)
   }
 }

@@ -6,6 +6,7 @@ import { createRequire } from 'node:module'
 import { type DocumentObject, keyPrefixOf, SECTIONS, toObject } from './document-object.ts'
 import { readJson, readJsonValues } from './json.ts'
 import { knownTextOf, type KnownText, readEdited } from './known.ts'
+import { messageOf } from '../model/error-message.ts'
 import { quote, type Path } from '../model/parsed.ts'
 import { type Position, type Tree, Unreadable, toPointer } from './tree.ts'
 import type { Problem } from '../model/problem.ts'
@@ -90,7 +91,7 @@ export function parseDocument(
     // Both readers report what they cannot read; any other error (a stack overflow) makes the file unreadable, too.
     const known = error instanceof Unreadable ? error : null
     const message =
-      known?.message ?? `cannot be read: ${error instanceof Error ? error.message : String(error)}`
+      known?.message ?? `cannot be read: ${messageOf(error)}`
     return {
       readable: false,
       problems: [

@@ -3,6 +3,7 @@
  * `$${` is a plain `${`. Names are upper case, so the `${1}` of a rewrite and most regular expressions are no references. Keys
  * of maps are left alone. Pure: the environment and the files are arguments.
  */
+import { messageOf } from '../model/error-message.ts'
 import { flaw, isMap, type Flaw, type Path } from '../model/parsed.ts'
 
 export interface ReferenceWorld {
@@ -135,7 +136,7 @@ function textOfFile(
     if (text.length > MAX_REFERENCED_BYTES) throw new Error('it is larger than 64 KiB')
     return text.replace(/\r?\n$/, '')
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error)
+    const why = messageOf(error)
     return { why: `cannot read the file ${JSON.stringify(path)}: ${why}` }
   }
 }

@@ -31,7 +31,7 @@ export interface GatewayOptions {
   readonly onStream: ((record: StreamRecord) => void) | null
   /** A warning for the log. */
   readonly onNotice: (text: string) => void
-  /** Requests wait for a server of this backend, which scales from zero; absent: nobody scales it. */
+  /** Requests wait for a server of this backend, which scales from zero; absent: no backend is scaled. */
   readonly onWake?: (backend: string) => void
   /** Listeners that could not be bound were tried again. */
   readonly onListenersTried: () => void

@@ -5,6 +5,7 @@
 import type { LiveListener, ListenerHandler } from '../downstream/live-listener.ts'
 import { isEverywhere, plainHost } from '../model/ip.ts'
 import { formatListenAddress } from '../model/address.ts'
+import { messageOf } from '../model/error-message.ts'
 import { isSocketAddress } from '../model/listener.ts'
 import { quote } from '../model/parsed.ts'
 import type { ListeningSocket } from '../model/listening-socket.ts'
@@ -304,10 +305,6 @@ const SOCKET_PROBLEMS: Readonly<Record<string, string>> = {
   EACCES: 'this user may not write into its folder; let it, or choose another path',
   EROFS: 'its folder cannot be written; choose another path',
   EPERM: 'this user may not give the file that user or group; choose a group that it is in',
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }
 
 /** An exception kept `name` from coming into force; what was in force stays. */

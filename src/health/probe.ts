@@ -9,6 +9,7 @@ import { shortageOf } from '../http/connection/shortage.ts'
 import { writeProxyHeader } from '../http/proxy-protocol/write-header.ts'
 import { denyHost } from '../model/denied-address.ts'
 import { bracketHost } from '../model/address.ts'
+import { messageOf } from '../model/error-message.ts'
 import { hostnameOf, isSocketPath, isStreamScheme, speaksTls } from '../model/server-url.ts'
 import type { Backend, HealthCheck, Protocol, Server } from '../model/snapshot.ts'
 import { compileRegexp } from '../policy/regexp.ts'
@@ -65,7 +66,7 @@ export function createProbe(version: string, lookup: LookupFunction): Probe {
         : { ok: false, reason }
     } catch (error) {
       const shortage = shortageOf(error)
-      return { ok: false, reason: messageOf(error), ...(shortage === null ? {} : { shortage }) }
+      return { ok: false, reason: reasonOf(error), ...(shortage === null ? {} : { shortage }) }
     }
   }
 
@@ -116,7 +117,7 @@ function callHealth(
   return new Promise((resolve) => {
     connection.open(
       (socket) => resolve(probeGrpc(socket, { origin: connection.origin, service, userAgent })),
-      (error) => resolve(`cannot connect to ${connection.where}: ${messageOf(error)}`),
+      (error) => resolve(`cannot connect to ${connection.where}: ${reasonOf(error)}`),
     )
   })
 }
@@ -138,8 +139,8 @@ async function probeHttp(
     if (http.body === null || (await holds(http.body, body))) return null
     return `${method} ${path} returned ${statusCode}, but its body does not match ${http.body}`
   } catch (error) {
-    if (!connection.isOpen) return `cannot connect to ${connection.where}: ${messageOf(error)}`
-    return `${method} ${path} got no complete response: ${messageOf(error)}`
+    if (!connection.isOpen) return `cannot connect to ${connection.where}: ${reasonOf(error)}`
+    return `${method} ${path} got no complete response: ${reasonOf(error)}`
   } finally {
     await connection.client?.destroy()
   }
@@ -262,7 +263,7 @@ class ProbeConnection {
     return new Promise((resolve) => {
       this.open(
         () => resolve(null),
-        (error) => resolve(`cannot connect to ${this.where}: ${messageOf(error)}`),
+        (error) => resolve(`cannot connect to ${this.where}: ${reasonOf(error)}`),
       )
     })
   }
@@ -347,8 +348,8 @@ function statusesText(statuses: NonNullable<HealthCheck['http']>['statuses']): s
   return statuses.map(([from, to]) => (from === to ? `${from}` : `${from}-${to}`)).join(', ')
 }
 
-function messageOf(error: unknown): string {
+function reasonOf(error: unknown): string {
   // If several addresses were tried, each has its own error.
-  if (error instanceof AggregateError) return error.errors.map(messageOf).join('; ')
-  return error instanceof Error ? error.message : String(error)
+  if (error instanceof AggregateError) return error.errors.map(reasonOf).join('; ')
+  return messageOf(error)
 }

@@ -4,6 +4,7 @@
  */
 import { setTimeout } from 'node:timers/promises'
 import { shortageOf } from '../http/connection/shortage.ts'
+import { messageOf } from '../model/error-message.ts'
 import type { WebHook } from '../model/snapshot.ts'
 
 export interface WebHookQueue {
@@ -50,7 +51,7 @@ export function createWebHookQueue(
     try {
       await sendWithRetry(hook)
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error)
+      const reason = messageOf(error)
       if (!stopping.signal.aborted) failed(name, new URL(hook.url).origin, reason)
     }
     inProgress.delete(breaker)

@@ -2,6 +2,7 @@
 import type { LookupFunction } from 'node:net'
 import { denyHost } from '../model/denied-address.ts'
 import { withoutRoot } from '../model/address.ts'
+import { messageOf } from '../model/error-message.ts'
 import type { WebHook } from '../model/snapshot.ts'
 import { httpClient } from './http-client.ts'
 
@@ -57,5 +58,5 @@ function writeHeaders({ headers }: WebHook): Record<string, string | string[]> {
 /** If several addresses fail together, the reason of the first is enough. */
 function reasonOf(error: unknown): string {
   const [first] = error instanceof AggregateError ? (error.errors as unknown[]) : [error]
-  return first instanceof Error ? first.message : String(first)
+  return messageOf(first)
 }

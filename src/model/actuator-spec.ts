@@ -46,7 +46,7 @@ export interface MarathonActuatorSpec {
   readonly source: string | null
 }
 
-/** Another program is told the number. */
+/** The number is sent to another program. */
 export interface WebHookActuatorSpec {
   readonly kind: 'webhook'
   readonly url: string

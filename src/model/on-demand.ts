@@ -1,4 +1,5 @@
 /** Loads a module that only some configurations need when it is first needed. */
+import { messageOf } from './error-message.ts'
 
 export interface OnDemand<T> {
   /** Rejects with the reason and what helps; the next call tries again. */
@@ -18,7 +19,7 @@ export function onDemand<T>(what: string, importIt: () => Promise<T>): OnDemand<
       return module
     } catch (cause) {
       loading = null
-      const reason = cause instanceof Error ? cause.message : String(cause)
+      const reason = messageOf(cause)
       const help = 'install the packages of Sluice again (npm ci)'
       problem = new Error(`cannot load ${what}: ${reason}; ${help}`, { cause })
       throw problem

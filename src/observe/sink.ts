@@ -6,6 +6,7 @@
 import { constants, createWriteStream, openSync, statSync } from 'node:fs'
 import { Socket } from 'node:net'
 import type { Writable } from 'node:stream'
+import { messageOf } from '../model/error-message.ts'
 
 export interface Sink {
   /** Whole lines, each ended by a line feed. Bytes are the sink's to keep. */
@@ -159,10 +160,6 @@ function finish(stream: Writable, end: boolean, lose: (bytes: number) => void): 
       stream.write('', done)
     }
   })
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }
 
 function toStderr(message: string): void {

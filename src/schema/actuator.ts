@@ -104,7 +104,7 @@ const form = strict(
           'The URL that responds with the number of replicas; by default the servers in the table are counted.',
         ).optional(),
       },
-      'Another program is told the number of replicas.',
+      'The number of replicas is sent to another program.',
     ).optional(),
     process: strict(
       {

@@ -94,8 +94,8 @@ export class HeldRequests {
   }
 
   /**
-   * Null: it does not wait, because a server may be used and nobody waits for it. An error: the queue is full. `subject` is what
-   * `wasHeld` knows later.
+   * Null: it does not wait, because a server may be used and the queue is empty. An error: the queue is full. `subject`: the argument
+   * of a later `wasHeld`.
    */
   join(request: HeldRequest, subject: object): HeldPlace | ExchangeError | null {
     const { id, slot, now } = this.#pool

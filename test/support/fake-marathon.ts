@@ -56,7 +56,7 @@ export interface FakeMarathon {
   keepAlive(): void
   streams(): number
   cutStreams(): void
-  /** The streams of the old leader end. Null: nobody leads. */
+  /** The streams of the old leader end. Null: no node leads. */
   lead(node: number | null): void
   leader(): number | null
   /** Responds instead of the node for paths that begin so; null: as before. */

@@ -1,4 +1,4 @@
-/** A fake registry for the core of the agent: it confirms what it is told, when it is told to, and remembers the calls. */
+/** A fake registry for the core of the agent: it confirms calls when the test lets it, and records them. */
 import type { OpenRegistrar } from '../../src/agent/watch/shared-registrar.ts'
 import type { RegistrarSpec } from '../../src/agent/registrar/kind.ts'
 import {

@@ -13,9 +13,9 @@ import { backendOf, frontendOf, serverOf } from './objects.ts'
 
 export interface FakeProvider extends Actuator {
   replicas: number | null
-  /** What it was told, in order. */
+  /** The numbers that were set, in order. */
   readonly told: number[]
-  /** It responds with this error; null: it does as it is told. */
+  /** It responds with this error; null: it sets the number. */
   failure: string | null
   /** It does not respond. */
   hangs: boolean

@@ -8,7 +8,7 @@ import { accountName, type Failure } from '../storage/records.ts'
 import type { RecordStore } from '../storage/record-store.ts'
 import { nextFailure, type Refusal } from './back-off.ts'
 
-/** Limits are told apart by their words: if these are misread, other names wait no longer than this. */
+/** The kind of a limit is read from the text of the refusal: if that is misread, other names wait no longer than this. */
 const LONGEST_MS = 3_600_000
 const UNAVAILABLE = 503
 

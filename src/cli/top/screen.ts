@@ -34,7 +34,7 @@ export function openScreen(output: ScreenOutput, input: ScreenInput, end: () => 
 
   function redraw(): void {
     if (latest === null || !isOpen) return
-    // A terminal of no size has not been told it: the pty of a script, a serial line.
+    // A terminal of no size, whose size was never set: the pty of a script, a serial line.
     const columns = output.columns || 80
     const rows = output.rows || 24
     // The last line stays free: a terminal scrolls when it is written to its end.

@@ -222,7 +222,7 @@ function spanOf(now: number, ms: number): Span {
   return { from: now - ms, to: now }
 }
 
-/** Null: nothing is measured, and nobody asked. */
+/** Null: nothing is measured, and no number was asked for. */
 function largest(
   all: readonly Wanted[],
   asked: number | null,

@@ -32,7 +32,7 @@ export interface UpgradesOptions {
   readonly sockets: () => Promise<readonly ListeningSocket[]>
   readonly secrets: () => Pick<Begin, 'secret' | 'ticketKeys'>
   readonly lastGood: () => Required<Begin>['lastGood']
-  /** Whether a successor that has begun to start goes on, and is waited for, when this program is told to stop. */
+  /** Whether a successor that has begun to start goes on, and is waited for, when this program gets a signal to stop. */
   readonly outlivesStop: boolean
   readonly log: Log
 }

@@ -9,6 +9,7 @@ import { HttpFailure } from '../http-client/failure.ts'
 import type { HttpClient, HttpResponse } from '../http-client/http-client.ts'
 import { parseBounded } from '../http-client/parse-bounded.ts'
 import type { ConsulAccess } from './options.ts'
+import { messageOf } from '../../model/error-message.ts'
 
 /** Consul's own 5 minutes would be the time in which a server that was wiped is not noticed. */
 const WAIT_MS = 30_000
@@ -79,7 +80,7 @@ function parseBody(client: HttpClient, path: string, text: string): unknown {
   try {
     return parseBounded(text)
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause)
+    const reason = messageOf(cause)
     throw new HttpFailure(`cannot read ${path} of Consul at ${client.origin}: ${reason}`, null, {
       cause,
     })

@@ -1,4 +1,5 @@
 /** The services of one data center that are read: the last state of each, which stays while it cannot be read. */
+import { messageOf } from '../../model/error-message.ts'
 import { isMap } from '../../model/parsed.ts'
 import type { Problem } from '../../model/problem.ts'
 import type { ConsulRead } from '../consul-api/query.ts'
@@ -136,7 +137,7 @@ export function createServiceTable(rules: TableRules, onChange: () => void): Ser
       const service = services.get(name)
       if (service === undefined) return
       const before = service.error
-      service.error = error instanceof Error ? error.message : String(error)
+      service.error = messageOf(error)
       settle(service)
       if (before !== service.error) onChange()
     },

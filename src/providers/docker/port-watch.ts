@@ -6,6 +6,7 @@
 import { connect } from 'node:net'
 import { addressOf } from '../../dns/dialing.ts'
 import { bracketHost } from '../../model/address.ts'
+import { messageOf } from '../../model/error-message.ts'
 
 export interface WatchedAddress {
   readonly host: string
@@ -177,7 +178,7 @@ async function connectOnce(address: WatchedAddress): Promise<string | null> {
   try {
     return await connectTo({ ...address, host: await addressOf(address.host) })
   } catch (error) {
-    return error instanceof Error ? error.message : String(error)
+    return messageOf(error)
   }
 }
 

@@ -8,6 +8,7 @@ import { Client, Metadata, credentials } from '@grpc/grpc-js'
 import type { ChannelCredentials, ClientDuplexStream, ClientOptions } from '@grpc/grpc-js'
 import { addressOf } from '../../dns/dialing.ts'
 import { bracketHost } from '../../model/address.ts'
+import { messageOf } from '../../model/error-message.ts'
 import { hostOf, portOf } from '../registry/endpoint.ts'
 import type { RegistryTls } from '../registry/options.ts'
 import type { EtcdAccess } from './source.ts'
@@ -163,7 +164,7 @@ export async function locate(endpoint: string): Promise<string> {
     const address = await addressOf(hostOf(endpoint))
     return `${bracketHost(address)}:${portOf(endpoint)}`
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause)
+    const reason = messageOf(cause)
     throw new EtcdFailure(`etcd ${endpoint}: cannot connect: ${reason}`, 'unsent', { cause })
   }
 }

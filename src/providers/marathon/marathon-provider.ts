@@ -3,6 +3,7 @@
  * periodically. The stream ends when its Marathon is not the leader any more; the next watch finds the new one.
  */
 import { createSseParser } from '../../http/server-sent-events.ts'
+import { messageOf } from '../../model/error-message.ts'
 import { isMap } from '../../model/parsed.ts'
 import type { SourceSpec } from '../../model/settings.ts'
 import { startHeartbeat } from '../heartbeat.ts'
@@ -200,7 +201,7 @@ async function readAll(session: Session, signal: AbortSignal): Promise<ParsedApp
   try {
     return parseAppList(body)
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause)
+    const reason = messageOf(cause)
     throw new Error(`cannot read the apps of Marathon at ${session.origin}: ${reason}`, { cause })
   }
 }

@@ -1,5 +1,6 @@
 /** Turns errors of ioredis and Redis into failures of the source: whether the server refuses it, and a message that says why. */
 import { SourceRefused } from '../provider.ts'
+import { messageOf } from '../../model/error-message.ts'
 
 const REFUSALS: readonly RegExp[] = [
   /^(?:WRONGPASS|NOAUTH|NOPERM|DENIED)\b/,
@@ -12,7 +13,7 @@ const REFUSALS: readonly RegExp[] = [
  */
 export function toFailure(error: unknown, what: string): Error {
   if (error instanceof SourceRefused || error instanceof RedisFailure) return error
-  const message = messageOf(error)
+  const message = reasonOf(error)
   if (REFUSALS.some((refusal) => refusal.test(message))) {
     return new SourceRefused(`${what}: refused: ${message}`)
   }
@@ -29,13 +30,13 @@ export function isReply(error: unknown): error is Error {
   return error instanceof Error && error.name === 'ReplyError'
 }
 
-function messageOf(error: unknown): string {
+function reasonOf(error: unknown): string {
   // EXECABORT gives no reason; the errors of the queued commands do.
   if (error instanceof Error && 'previousErrors' in error && Array.isArray(error.previousErrors)) {
     const [first] = error.previousErrors as readonly unknown[]
     if (first instanceof Error) return first.message
   }
-  return error instanceof Error ? error.message : String(error)
+  return messageOf(error)
 }
 
 function explain(message: string): string {

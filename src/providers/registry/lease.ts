@@ -13,7 +13,7 @@ export interface LeaseTimes {
 }
 
 export interface LeaseRecord {
-  /** An id that no other program has; '' if nobody holds it. */
+  /** An id that no other program has; '' if the lock is free. */
   readonly holder: string
   readonly beat: number
 }
@@ -42,7 +42,7 @@ export interface LeasesOptions<R extends LeaseRecord> {
   readonly store: LeaseStore<R>
   /** Of this process alone. */
   readonly holder: string
-  /** The record of a lock that nobody has held before. */
+  /** The record of a lock that was never held before. */
   readonly fresh: () => Omit<R, keyof LeaseRecord>
   /** Of a lock, for messages: `the order of a.example`. */
   readonly describe: (name: string) => string

@@ -7,6 +7,7 @@
 import { promisify } from 'node:util'
 import { gunzip, gzip } from 'node:zlib'
 import * as openpgp from 'openpgp'
+import { messageOf } from '../../model/error-message.ts'
 import { bad, escapeControls, good } from '../../model/parsed.ts'
 import type { Opened, Opener } from './opener.ts'
 
@@ -113,6 +114,6 @@ function toBytes(result: unknown): Uint8Array {
 
 /** Of the library: names of packets and of algorithms. */
 function shorten(error: unknown): string {
-  const message = error instanceof Error ? error.message : String(error)
+  const message = messageOf(error)
   return escapeControls(message.replace(/^Error decrypting message: /, '').slice(0, 120))
 }

@@ -3,6 +3,7 @@
  * instances that its watchers find. The file is read again when it changes; the registries, engines and zones that it names
  * are followed by themselves, so that one that is away, or an expired session, ends nothing.
  */
+import { messageOf } from '../../model/error-message.ts'
 import type { Problem } from '../../model/problem.ts'
 import type { ResolverSettings } from '../../model/settings.ts'
 import { beside } from '../source-kind.ts'
@@ -94,7 +95,7 @@ export function createSynapseProvider(options: SynapseOptions): Provider {
         adopt(current)
         files.set(current.config.paths)
       } catch (error) {
-        fault = error instanceof Error ? error.message : String(error)
+        fault = messageOf(error)
       }
       note(listed)
     }

@@ -14,6 +14,7 @@ import { FrameReader } from './frames.ts'
 import { JuteReader, JuteWriter } from './jute.ts'
 import { EVENT, OP, PASSWORD_BYTES, PROTOCOL_VERSION, STATE, XID } from './protocol.ts'
 import type { ZookeeperRequest } from './requests.ts'
+import { messageOf } from '../../../model/error-message.ts'
 
 export interface ZookeeperOptions {
   /** For digest authentication. */
@@ -59,7 +60,7 @@ export async function openConnection(
   const { tls } = options
   const name = hostOf(endpoint)
   const host = await addressOf(name).catch((cause: unknown) => {
-    const reason = cause instanceof Error ? cause.message : String(cause)
+    const reason = messageOf(cause)
     throw new ZookeeperLost(`ZooKeeper ${endpoint}: cannot connect: ${reason}`, { cause })
   })
   signal?.throwIfAborted()
@@ -227,7 +228,7 @@ export class ZookeeperConnection {
     try {
       act()
     } catch (error) {
-      this.#lose(error instanceof Error ? error.message : String(error))
+      this.#lose(messageOf(error))
     }
   }
 
@@ -299,7 +300,7 @@ export class ZookeeperConnection {
     try {
       call.resolve(reader, zxid)
     } catch (cause) {
-      const reason = cause instanceof Error ? cause.message : String(cause)
+      const reason = messageOf(cause)
       this.#lose(`the response to "${call.doing}" cannot be read: ${reason}`)
       call.reject(this.#end ?? new Error(reason))
     }

@@ -111,7 +111,7 @@ export function createEphemeral(
 }
 
 /**
- * Removes the znode of this version and creates an ephemeral one in its place, as one transaction: nobody sees that it is gone.
+ * Removes the znode of this version and creates an ephemeral one in its place, as one transaction: no client finds it missing.
  * Returns 0, or why nothing was done, one of ERROR.
  */
 export function replaceByEphemeral(
