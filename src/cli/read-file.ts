@@ -1,17 +1,12 @@
 /** Files that a command is to read as a whole. */
-import { readFileSync } from 'node:fs'
 import { fileErrorReason } from '../model/file-error.ts'
+import { readBoundedText } from '../model/read-bounded.ts'
 
-/** Throws with the reason, without the path. */
+/** A pipe or a device is read to its end. Throws with the reason, without the path. */
 export function readFileText(path: string, maxBytes: number): string {
-  let bytes: Buffer
   try {
-    bytes = readFileSync(path)
+    return readBoundedText(path, { maxBytes, isAnyKind: true })
   } catch (error) {
     throw new Error(fileErrorReason(error), { cause: error })
   }
-  if (bytes.length > maxBytes) {
-    throw new Error(`it has ${bytes.length} bytes, at most ${maxBytes} are read`)
-  }
-  return bytes.toString('utf8')
 }

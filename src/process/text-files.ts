@@ -1,11 +1,14 @@
 /** Files that a user names on the command line. */
-import { readFileSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { fileErrorReason } from '../model/file-error.ts'
+import { readBoundedText } from '../model/read-bounded.ts'
+
+const MAX_BYTES = 64 << 20
 
 /** Throws with the path and the reason. */
 export function readText(path: string): string {
   try {
-    return readFileSync(path, 'utf8')
+    return readBoundedText(path, { maxBytes: MAX_BYTES, isAnyKind: true })
   } catch (error) {
     throw new Error(`cannot read ${path}: ${fileErrorReason(error)}`, { cause: error })
   }

@@ -2,13 +2,14 @@
  * `sluice bench URL`: measures a URL through a running Sluice and past it. Without one, a Sluice is started in front of
  * the server that the URL names, and ends with the command.
  */
-import { readFileSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { lookup } from 'node:dns/promises'
 import { bracketHost, formatAddress } from '../../model/address.ts'
 import { messageOf } from '../../model/error-message.ts'
 import { fileErrorReason } from '../../model/file-error.ts'
 import { compileNetworks } from '../../model/ip.ts'
 import { escapeControls, quote } from '../../model/parsed.ts'
+import { readBounded } from '../../model/read-bounded.ts'
 import type { Address } from '../../model/snapshot.ts'
 import { openAdmin } from './admin-reader.ts'
 import { findTarget, type BenchTarget } from './find-target.ts'
@@ -191,10 +192,8 @@ function readBody(text: string): Uint8Array {
   if (!text.startsWith('@')) return Buffer.from(text)
   const file = text.slice(1)
   try {
-    const body = readFileSync(file)
-    if (body.length <= LARGEST_BODY) return body
+    return readBounded(file, { maxBytes: LARGEST_BODY, isAnyKind: true })
   } catch (cause) {
     throw new Error(`cannot read the body from ${file}: ${fileErrorReason(cause)}`, { cause })
   }
-  throw new Error(`the body in ${file} is larger than 1 MiB`)
 }

@@ -1,10 +1,10 @@
 /** A file of another proxy, by its content: a compose file with labels, a document of Traefik, or routes of fabio. */
-import { readFileSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { readForeign } from '../../document/document.ts'
 import { Unreadable } from '../../document/tree.ts'
 import { isMap, type JsonMap } from '../../model/parsed.ts'
 import type { Problem } from '../../model/problem.ts'
+import { readBoundedText } from '../../model/read-bounded.ts'
 import { createFabioLayout } from '../../providers/layouts/fabio/layout.ts'
 import { createTraefikLayout } from '../../providers/layouts/traefik/layout.ts'
 import { readTraefikDocument } from '../../providers/layouts/traefik/document.ts'
@@ -63,7 +63,7 @@ function readRoot(text: string): JsonMap {
 
 function dotEnvOf(folder: string): Readonly<Record<string, string>> {
   try {
-    return readDotEnv(readFileSync(join(folder, '.env'), 'utf8'))
+    return readDotEnv(readBoundedText(join(folder, '.env'), { maxBytes: MAX_BYTES }))
   } catch {
     return {}
   }

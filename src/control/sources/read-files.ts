@@ -1,6 +1,6 @@
 /** The files that declared objects and sources name: certificates, keys, authorities. */
-import { readFileSync, statSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
+import { readBounded } from '../../model/read-bounded.ts'
 import type { SourceSpec } from '../../model/settings.ts'
 import { sourceKindOf } from '../../providers/catalog/sources.ts'
 
@@ -12,14 +12,7 @@ const MAX_BYTES = 1024 ** 2
  */
 export function createFileReader(file: string): (path: string) => string {
   const directory = dirname(resolve(file))
-  return (path) => {
-    const target = resolve(directory, path)
-    const stat = statSync(target)
-    // Reading a directory throws an error that names it.
-    if (!stat.isFile() && !stat.isDirectory()) throw new Error('it is not a regular file')
-    if (stat.size > MAX_BYTES) throw new Error(`it is larger than ${MAX_BYTES} bytes`)
-    return readFileSync(target, 'utf8')
-  }
+  return (path) => readBounded(resolve(directory, path), { maxBytes: MAX_BYTES }).toString('utf8')
 }
 
 /** The settings of a source with the text of the files that they name. Throws with a reason for each unusable file. */

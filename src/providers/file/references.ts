@@ -1,9 +1,9 @@
 /** The files that a declaration refers to, secrets for example. Each is read once per read of the declaration; a hash detects changes. */
 import { hash } from 'node:crypto'
-import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { MAX_REFERENCED_BYTES } from '../../document/references.ts'
 import { fileErrorReason } from '../../model/file-error.ts'
+import { readBounded } from '../../model/read-bounded.ts'
 
 /** From absolute path to a hash of the content, or to the reason why it could not be read. Texts are not kept. */
 export type References = ReadonlyMap<string, string>
@@ -61,15 +61,5 @@ function stampOf(text: string): string {
 }
 
 function readReference(path: string): string {
-  // Opening a pipe would block forever.
-  const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
-  try {
-    const stat = fstatSync(file)
-    if (!stat.isFile()) throw new Error('it is not a regular file')
-    if (stat.size > MAX_REFERENCED_BYTES) throw new Error('it is larger than 64 KiB')
-    const bytes = Buffer.alloc(MAX_REFERENCED_BYTES)
-    return bytes.toString('utf8', 0, readSync(file, bytes))
-  } finally {
-    closeSync(file)
-  }
+  return readBounded(path, { maxBytes: MAX_REFERENCED_BYTES }).toString('utf8')
 }

@@ -2,13 +2,14 @@
  * YAML and JSON files as keys, as confd reads them: the members of maps and the positions in lists are the segments of a path. Files
  * are looked at once a second. One that cannot be read keeps what all files held before.
  */
-import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { readdirSync, statSync } from 'node:fs'
 import { extname, join } from 'node:path'
 import { setTimeout as passed } from 'node:timers/promises'
 import { readForeign } from '../../document/document.ts'
 import { messageOf } from '../../model/error-message.ts'
 import { fileErrorReason } from '../../model/file-error.ts'
 import { isMap } from '../../model/parsed.ts'
+import { readBoundedText } from '../../model/read-bounded.ts'
 import type { KeyFiles } from '../../model/template-settings.ts'
 import type { KeyListener, KeyText } from './key-source.ts'
 import { isWithin, joinKey } from './key-paths.ts'
@@ -34,7 +35,7 @@ export async function watchFiles(
         const keys = readFiles(files)
         known = signature
         for (const root of roots) {
-          onKeys(root, new Map([...keys].filter(([key]) => isWithin(key, root))))
+          onKeys(root, new Map([...keys].filter(([key]) => isWithin(key, root))), [])
         }
       }
     } catch (error) {
@@ -72,12 +73,10 @@ function readFiles(files: readonly string[]): ReadonlyMap<string, KeyText> {
   let left = MAX_BYTES
   for (const path of files) {
     try {
-      const stat = statSync(path)
-      if (!stat.isFile()) throw new Error('it is not a regular file')
-      left -= stat.size
+      left -= statSync(path).size
       if (left < 0) throw new Error(`the files with keys are larger than ${MAX_BYTES >> 20} MiB`)
       const notation = extname(path) === '.json' ? 'json' : 'yaml'
-      const { root } = readForeign(readFileSync(path, 'utf8'), notation)
+      const { root } = readForeign(readBoundedText(path, { maxBytes: MAX_BYTES }), notation)
       flatten(root, '', keys, 0)
     } catch (cause) {
       throw new Error(`cannot read ${path}: ${fileErrorReason(cause)}`, { cause })

@@ -1,10 +1,11 @@
 /** confd's template resources: the TOML files of conf.d, with the templates beside it, as templates of Sluice. */
-import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { readdirSync, statSync } from 'node:fs'
 import { join, relative, resolve } from 'node:path'
 import { readToml } from '../../document/toml.ts'
 import { Unreadable } from '../../document/tree.ts'
 import { messageOf } from '../../model/error-message.ts'
 import { fileErrorReason } from '../../model/file-error.ts'
+import { readBoundedText } from '../../model/read-bounded.ts'
 import { isMap, quote, type Scalar } from '../../model/parsed.ts'
 import { didYouMean } from '../../model/suggest.ts'
 import type { KeySourceSpec, TemplateSettings } from '../../model/template-settings.ts'
@@ -98,8 +99,7 @@ function readResource(
   remark: (text: string) => void,
 ): TemplateSettings {
   const { confdir, source, timeoutMs, intervalMs, keepStage, noop, syncOnly } = options
-  if (statSync(path).size > MAX_BYTES) throw new Error('is longer than 1 MiB')
-  const root = lowerCased(readToml(readFileSync(path, 'utf8')))
+  const root = lowerCased(readToml(readBoundedText(path, { maxBytes: MAX_BYTES })))
   const form = root['template']
   if (!isMap(form)) throw new Error('has no table [template]')
   const own = lowerCased(form)
