@@ -19,6 +19,8 @@ interface Followed {
   readonly roots: readonly string[]
   readonly byRoot: Map<string, Keys>
   readonly lost: Map<string | null, string>
+  /** Roots with keys that templates do not get. */
+  readonly partial: Set<string>
 }
 
 export interface KeyListener {
@@ -26,11 +28,13 @@ export interface KeyListener {
   readonly onChange: (isOf: (keys: TemplateKeys) => boolean) => void
   /** Null: it can be read again. */
   readonly onLost: (source: KeySourceSpec, reason: string | null) => void
+  /** Some of its keys cannot be read, which was not so before. */
+  readonly onPartial: (source: KeySourceSpec, reason: string) => void
 }
 
 export function createKeyStores(
   all: readonly TemplateKeys[],
-  { onChange, onLost }: KeyListener,
+  { onChange, onLost, onPartial }: KeyListener,
 ): KeyStores {
   const ending = new AbortController()
   const followed = new Map<string, Followed>()
@@ -38,7 +42,8 @@ export function createKeyStores(
     const id = idOf(keys)
     if (followed.has(id)) continue
     const roots = rootsOf(all.filter((one) => idOf(one) === id).flatMap(({ read }) => read))
-    followed.set(id, { keys: keys.source, roots, byRoot: new Map(), lost: new Map() })
+    const state = { byRoot: new Map(), lost: new Map(), partial: new Set<string>() }
+    followed.set(id, { keys: keys.source, roots, ...state })
   }
   let under: Promise<unknown> = Promise.resolve()
 
@@ -48,14 +53,19 @@ export function createKeyStores(
     return store
   }
 
-  function follow(id: string, { keys, roots, byRoot, lost }: Followed): Promise<void> {
+  function follow(id: string, { keys, roots, byRoot, lost, partial }: Followed): Promise<void> {
     const isOf =
       (root: string | null) =>
       (one: TemplateKeys): boolean =>
         idOf(one) === id && (root === null || reads(one, root))
     return followKeys(keys, roots, ending.signal, {
-      onKeys(root, found) {
+      onKeys(root, found, problems) {
         byRoot.set(root, found)
+        if (problems.length === 0) partial.delete(root)
+        else if (!partial.has(root)) {
+          partial.add(root)
+          onPartial(keys, problems.join('; '))
+        }
         const wasLost = lost.delete(root) || lost.delete(null)
         if (wasLost && lost.size === 0) onLost(keys, null)
         onChange(isOf(root))

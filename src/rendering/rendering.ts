@@ -29,8 +29,6 @@ export interface Rendering {
   renderOnce(withinMs: number): Promise<ReadonlyMap<string, string>>
   /** Ends checks that run, and reloads that do not end by themselves soon. */
   stop(): Promise<void>
-  /** The `dest` of each file whose reload failed or was ended. */
-  owed(): ReadonlySet<string>
 }
 
 export interface RenderingOptions extends TextMakerOptions {
@@ -40,8 +38,6 @@ export interface RenderingOptions extends TextMakerOptions {
   readonly resolver: Pick<Resolver, 'addressesOf' | 'hold' | 'release' | 'listen'>
   readonly resolverSettings: ResolverSettings
   readonly log: Log
-  /** As `owed` of the rendering before this one. */
-  readonly owed?: ReadonlySet<string>
   /** Only the interval of a template counts, and no change, once its keys were read. */
   readonly isPolling?: boolean
   readonly now?: () => number
@@ -55,7 +51,6 @@ const POLL_MS = 20
 
 export function createRendering(options: RenderingOptions): Rendering {
   const { templates, table, resolver, resolverSettings, log, isPolling = false } = options
-  const { owed = new Set() } = options
   const { now = () => performance.now(), date = Date.now, random = Math.random } = options
   const ending = new AbortController()
   const maker = createTextMaker(options)
@@ -75,6 +70,10 @@ export function createRendering(options: RenderingOptions): Rendering {
         const message = `the keys of ${source} cannot be read: ${reason}; files stay as they are`
         log.warn({ source, reason }, message)
       }
+    },
+    onPartial(spec, reason) {
+      const source = describeSource(spec)
+      log.warn({ source, reason }, `templates do not get all keys of ${source}: ${reason}`)
     },
   })
   const rendered: readonly Rendered[] = templates.map(toRendered)
@@ -96,7 +95,6 @@ export function createRendering(options: RenderingOptions): Rendering {
       file: createRenderedFile({
         settings,
         source: keys === null ? null : describeSource(keys.source),
-        isReloadOwed: owed.has(settings.dest),
         makeText: () => makeText(settings, made),
         lost: () => (keys === null ? null : stores.lost(keys)),
         signal: ending.signal,
@@ -191,8 +189,6 @@ export function createRendering(options: RenderingOptions): Rendering {
       await following
       for (const made of rendered) follow(made, [])
     },
-    owed: () =>
-      new Set(rendered.flatMap(({ file }) => (file.isReloadOwed() ? file.settings.dest : []))),
   }
 }
 

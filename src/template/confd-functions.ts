@@ -44,7 +44,7 @@ export function confdFunctions({ environment, now }: World): Functions {
       fileExists: declare(['string'], (path) => existsSync(text(path))),
       getenv: declare(
         ['string'],
-        (name, otherwise = '') => environment[text(name)] || text(otherwise),
+        (name, otherwise = '') => variable(environment[text(name)], text(name)) || text(otherwise),
         'string',
       ),
       datetime: declare([], () => new Moment(now())),
@@ -90,6 +90,13 @@ function sequence(first: Value, last: Value): List {
     'int',
     Array.from({ length }, (_, at) => int(first) + BigInt(at)),
   )
+}
+
+function variable(value: string | undefined, name: string): string {
+  // Node reads bytes that are not UTF-8 as this character.
+  if (value?.includes('\ufffd') === true)
+    throw new TemplateError(`the variable ${name} is not UTF-8 text`)
+  return value ?? ''
 }
 
 function parseInteger(value: Value): bigint {

@@ -3,7 +3,8 @@ import { test } from 'node:test'
 import { EtcdFailure } from '../../src/providers/etcd/failure.ts'
 import { listKeys } from '../../src/providers/etcd/list.ts'
 import type { KeyValue, RangeRequest, RangeResponse } from '../../src/providers/etcd/messages.ts'
-import { createKeyPrefix, pathOf, printable, toEntry } from '../../src/providers/etcd/key-prefix.ts'
+import { createKeyPrefix, pathOf, toEntry } from '../../src/providers/etcd/key-prefix.ts'
+import { printable } from '../../src/providers/registry/nameless.ts'
 import type { Session } from '../../src/providers/etcd/session.ts'
 
 const root = createKeyPrefix('/sluice')

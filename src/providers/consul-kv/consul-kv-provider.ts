@@ -13,7 +13,7 @@ import type { Layout } from '../layout.ts'
 import { createNotifier } from '../notifier.ts'
 import type { Declaration, Provider } from '../provider.ts'
 import { createOpenedMirror } from '../registry/opened-mirror.ts'
-import { MAX_PATH_LENGTH } from '../registry/text-limit.ts'
+import { namelessProblems, type Nameless } from '../registry/nameless.ts'
 import { listPath, MAX_LIST_BYTES, readListing, rootOf, type ListedKey } from './keys.ts'
 import type { ConsulKvSource } from './source.ts'
 
@@ -206,19 +206,12 @@ async function* watchKeys(watching: Watching): AsyncGenerator<Declaration, void,
 
 function problemsOf(
   { isFiltered }: ConsulRead,
-  { count, first }: { readonly count: number; readonly first: string },
+  nameless: Nameless,
   { name: source }: ConsulKvSource,
   root: string,
 ): readonly Problem[] {
-  const problem = { kind: 'source', id: '', source, key: root } as const
-  const found: Problem[] = []
-  if (isFiltered) {
-    const message = `the ACL token may not read all keys below "${root}": give it key_prefix "${root}" { policy = "read" }`
-    found.push({ ...problem, message })
-  }
-  if (count > 0) {
-    const message = `${count} ${count === 1 ? 'key' : 'keys'} below "${root}" cannot be read: longer than ${MAX_PATH_LENGTH} characters; the first is "${first}"; remove or rename them`
-    found.push({ ...problem, message })
-  }
-  return found
+  const problems = namelessProblems(nameless, source, root)
+  if (!isFiltered) return problems
+  const message = `the ACL token may not read all keys below "${root}": give it key_prefix "${root}" { policy = "read" }`
+  return [{ kind: 'source', id: '', source, key: root, message }, ...problems]
 }

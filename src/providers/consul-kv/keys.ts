@@ -1,6 +1,7 @@
 /** The keys of Consul below a prefix, as its API returns them. They are not trusted. */
 import type { KeyEntry } from '../layout.ts'
 import { isMap } from '../../model/parsed.ts'
+import { printable, type Nameless } from '../registry/nameless.ts'
 import { MAX_PATH_LENGTH } from '../registry/text-limit.ts'
 import { toValueText } from '../registry/value-text.ts'
 import { encodeKey } from '../consul-api/query.ts'
@@ -19,8 +20,7 @@ export interface ListedKey {
 
 export interface KeyListing {
   readonly keys: ReadonlyMap<string, ListedKey>
-  /** Keys that cannot be read, and the first of them. */
-  readonly nameless: { readonly count: number; readonly first: string }
+  readonly nameless: Nameless
 }
 
 /** Consul's keys have no leading slash, and its API cannot name one. '' has all keys below it. */
@@ -53,7 +53,7 @@ export function readListing(
     if (!isRoot && !key.startsWith(root)) continue
     const path = key.slice(root.length)
     if (path.length > MAX_PATH_LENGTH) {
-      if (nameless.count++ === 0) nameless.first = key.slice(0, 80)
+      if (nameless.count++ === 0) nameless.first = printable(Buffer.from(key))
       continue
     }
     if (!isOurs(path)) continue

@@ -15,10 +15,11 @@ import type { Members, OpenedSession } from './members.ts'
 import { createKeyPrefix } from './key-prefix.ts'
 import type { KeyPrefix } from './key-prefix.ts'
 import { readJsonMap } from '../registry/json-value.ts'
+import { namelessProblems } from '../registry/nameless.ts'
 import { createOpenedMirror } from '../registry/opened-mirror.ts'
 import type { KeyEntry, Layout } from '../layout.ts'
 import type { Declaration, Provider } from '../provider.ts'
-import { createTextLimit, MAX_PATH_LENGTH, MAX_SOURCE_CHARS } from '../registry/text-limit.ts'
+import { createTextLimit, MAX_SOURCE_CHARS } from '../registry/text-limit.ts'
 
 export { openEtcdKeyStore } from './etcd-key-store.ts'
 
@@ -181,7 +182,7 @@ async function* watchEtcd(watching: Watching): AsyncGenerator<Declaration, void,
   }
 
   function adopt(listing: Listing): void {
-    state.problems = problemsOf(listing, name, prefix)
+    state.problems = namelessProblems(listing.nameless, name, prefix.text)
     mirror.replace(feed.replace(listing))
   }
 
@@ -234,11 +235,4 @@ async function openFirst(
     if (signal.aborted) return null
     throw error
   }
-}
-
-function problemsOf({ nameless }: Listing, source: string, prefix: KeyPrefix): readonly Problem[] {
-  const { count, first } = nameless
-  if (count === 0) return []
-  const message = `${count} ${count === 1 ? 'key' : 'keys'} below "${prefix.text}" cannot be read: not UTF-8, or longer than ${MAX_PATH_LENGTH} bytes; the first is "${first}"; remove or rename them`
-  return [{ kind: 'source', id: '', message, source, key: prefix.text }]
 }

@@ -47,12 +47,6 @@ export function isBeside({ key }: KeyValue, { text, root }: KeyPrefix): boolean 
   return key.equals(begin) || (root !== null && !key.subarray(0, begin.length).equals(begin))
 }
 
-/** The beginning of an invalid key, for messages: `/vulcand/caf\xe9`. */
-export function printable(key: Buffer): string {
-  const text = key.toString('latin1', 0, 80)
-  return text.replace(/[^ -~]/g, (byte) => `\\x${byte.charCodeAt(0).toString(16).padStart(2, '0')}`)
-}
-
 /** Null: the key has no lease. */
 export function leaseOf({ lease }: KeyValue): string | null {
   return lease === '0' ? null : lease

@@ -1,10 +1,11 @@
 /** Lists all keys below the prefix at one revision, page by page. */
 import type { KeyEntry } from '../layout.ts'
+import { printable, type Nameless } from '../registry/nameless.ts'
 import { createTextLimit } from '../registry/text-limit.ts'
 import { EtcdFailure } from './failure.ts'
 import type { KeyValue, RangeResponse, ResponseHeader } from './messages.ts'
 import { range } from './methods.ts'
-import { isBeside, leaseOf, pathOf, printable, toEntry } from './key-prefix.ts'
+import { isBeside, leaseOf, pathOf, toEntry } from './key-prefix.ts'
 import type { KeyPrefix } from './key-prefix.ts'
 import type { Session } from './session.ts'
 
@@ -17,8 +18,7 @@ export interface ListedKey {
 export interface Listing {
   readonly header: ResponseHeader
   readonly keys: readonly ListedKey[]
-  /** How many keys below the prefix are invalid, and the first of them. */
-  readonly nameless: { readonly count: number; readonly first: string }
+  readonly nameless: Nameless
 }
 
 /** Which keys are kept in memory. */

@@ -12,7 +12,9 @@ export function readEnvironment(
   const keys = new Map<string, KeyText>()
   for (const [name, text] of Object.entries(env)) {
     const key = toVariableKey(name)
-    if (text !== undefined && isWithin(key, root)) keys.set(key, { text })
+    if (text === undefined || !isWithin(key, root)) continue
+    // Node reads bytes that are not UTF-8 as this character.
+    keys.set(key, text.includes('\ufffd') ? { fault: 'is not UTF-8 text' } : { text })
   }
   return keys
 }

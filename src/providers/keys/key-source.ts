@@ -8,7 +8,7 @@ import type { SourceSpec } from '../../model/settings.ts'
 import { consulKv } from '../consul-kv/source.ts'
 import { etcd } from '../etcd/source.ts'
 import { keepWatching } from '../listing/keep-watching.ts'
-import type { Provider } from '../provider.ts'
+import type { DeclaredObject, Provider } from '../provider.ts'
 import { redis } from '../redis/source.ts'
 import type { SourceKind } from '../source-kind.ts'
 import { zookeeper } from '../zookeeper/source.ts'
@@ -24,8 +24,11 @@ export type KeyText = { readonly text: string } | { readonly fault: string }
 export type Keys = ReadonlyMap<string, KeyText>
 
 export interface KeyListener {
-  /** All keys at or below the root. The map is live: it changes with the next call, and no sooner. */
-  readonly onKeys: (root: string, keys: Keys) => void
+  /**
+   * All keys at or below the root. The map is live: it changes with the next call, and no sooner. `problems`: a line for each reason why
+   * keys are not among them.
+   */
+  readonly onKeys: (root: string, keys: Keys, problems: readonly string[]) => void
   /** The source is away; what it said last stays. `root`: null for all of them. */
   readonly onLost: (reason: string, root: string | null) => void
 }
@@ -49,7 +52,7 @@ export async function followKeys(
       await Promise.all(roots.map((root) => followRoot(spec.source, root, signal, listener)))
       return
     case 'environment':
-      for (const root of roots) listener.onKeys(root, readEnvironment(process.env, root))
+      for (const root of roots) listener.onKeys(root, readEnvironment(process.env, root), [])
       return
     case 'files':
       return watchFiles(spec, roots, signal, listener)
@@ -73,16 +76,29 @@ async function followRoot(
     return
   }
   const keys = new Map<string, KeyText>()
+  const declared = new Map<string, DeclaredObject>()
+  function remove(key: string): void {
+    keys.delete(key)
+    declared.delete(key)
+  }
   await keepWatching(provider, signal, {
-    onDeclaration({ objects, changes }) {
+    onDeclaration({ objects, changes, problems, isUnread = () => false }) {
       if (signal.aborted) return
-      if (changes === null) keys.clear()
-      for (const { id } of changes?.deletes ?? []) keys.delete(joinKey(root, id))
-      for (const { id, value, fault } of changes?.upserts ?? objects) {
-        const text = typeof value === 'string' ? { text: value } : { fault: fault ?? 'has no text' }
-        keys.set(joinKey(root, id), text)
+      for (const [key, object] of changes === null ? declared : []) {
+        if (!isUnread(object)) remove(key)
       }
-      onKeys(root, keys)
+      for (const { id } of changes?.deletes ?? []) remove(joinKey(root, id))
+      for (const object of changes?.upserts ?? objects) {
+        const { id, value, fault } = object
+        const key = joinKey(root, id)
+        keys.set(
+          key,
+          typeof value === 'string' ? { text: value } : { fault: fault ?? 'has no text' },
+        )
+        declared.set(key, object)
+      }
+      const messages = problems.map(({ message }) => message)
+      onKeys(root, keys, messages)
     },
     onLost: ({ message }) => onLost(message, root),
   })

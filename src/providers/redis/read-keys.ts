@@ -5,8 +5,10 @@
  * The revision of a value is its digest, which stays correct when another program writes the key or it expires. A
  * compare-and-set therefore compares with the current value.
  */
-import { MAX_VALUE_SIZE } from '../registry/text-limit.ts'
+import { printable } from '../registry/nameless.ts'
+import { MAX_PATH_LENGTH, MAX_VALUE_SIZE } from '../registry/text-limit.ts'
 import { toValueText } from '../registry/value-text.ts'
+import { isUtf8 } from 'node:buffer'
 import { hash } from 'node:crypto'
 import type { Redis } from 'ioredis'
 import type { KeyEntry } from '../layout.ts'
@@ -28,26 +30,35 @@ const MAX_KEYS = 1_000_000
 const MAX_BATCH_KEYS = 64
 const MAX_BATCH_CHARS = 4 << 20
 
+export interface ScannedPaths {
+  readonly paths: ReadonlySet<string>
+  /** Keys below the prefix that are no text or too long, as they are shown. */
+  readonly nameless: ReadonlySet<string>
+}
+
 export async function scanPaths(
   { redis, address }: RedisConnection,
   names: KeyNames,
   isWanted: (path: string) => boolean,
-): Promise<ReadonlySet<string>> {
+): Promise<ScannedPaths> {
   // SCAN may return a key twice.
   const paths = new Set<string>()
+  const nameless = new Set<string>()
   let cursor = '0'
   do {
-    const [next, keys] = await redis.scan(cursor, 'MATCH', names.pattern, 'COUNT', 1000)
+    const [next, keys] = await redis.scanBuffer(cursor, 'MATCH', names.pattern, 'COUNT', 1000)
     for (const key of keys) {
-      const path = names.pathOf(key)
-      if (path !== null && isWanted(path)) paths.add(path)
+      const path = names.pathOf(key.toString())
+      if (path === null) continue
+      if (path.length > MAX_PATH_LENGTH || !isUtf8(key)) nameless.add(printable(key))
+      else if (isWanted(path)) paths.add(path)
     }
-    if (paths.size > MAX_KEYS) {
+    if (paths.size + nameless.size > MAX_KEYS) {
       throw new RedisFailure(`Redis at ${address} has more than ${MAX_KEYS} keys ${names.pattern}`)
     }
-    cursor = next
+    cursor = next.toString()
   } while (cursor !== '0')
-  return paths
+  return { paths, nameless }
 }
 
 /** In the order of `paths`; `found` is null if the key does not exist. */

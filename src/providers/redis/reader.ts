@@ -1,4 +1,6 @@
 /** Reads the keys of all nodes and detects what has changed since the last read. */
+import type { Problem } from '../../model/problem.ts'
+import { namelessProblems } from '../registry/nameless.ts'
 import { createOpenedMirror } from '../registry/opened-mirror.ts'
 import type { KeyEntry, Layout } from '../layout.ts'
 import type { Declaration } from '../provider.ts'
@@ -26,6 +28,7 @@ export interface Reader {
 }
 
 export function createReader(
+  source: string,
   nodes: readonly RedisConnection[],
   names: KeyNames,
   layout: Layout,
@@ -33,6 +36,7 @@ export function createReader(
 ): Reader {
   const mirror = createOpenedMirror(layout, signal)
   let known = createKnownKeys()
+  let problems: readonly Problem[] = []
 
   const isOurs = (path: string): boolean =>
     path.length <= MAX_PATH_LENGTH && layout.groupOf(path) !== null
@@ -42,15 +46,23 @@ export function createReader(
       const entries: KeyEntry[] = []
       const listed = createKnownKeys()
       const limit = createTextLimit()
+      const nameless = new Set<string>()
       for (const [node, connection] of nodes.entries()) {
-        const paths = await scanPaths(connection, names, isOurs)
+        const scanned = await scanPaths(connection, names, isOurs)
+        for (const key of scanned.nameless) nameless.add(key)
+        const { paths } = scanned
         for await (const [path, found] of readKeys(connection, names, paths)) {
           if (found === null) continue
           listed.take(path, node, found, performance.now())
           entries.push(limit.take(found.entry))
         }
       }
-      const isDifferent = known.fingerprint !== listed.fingerprint
+      const [first = ''] = nameless
+      const found = namelessProblems({ count: nameless.size, first }, source, `${names.prefix}/`)
+      // Their number alone is no news: each list may find another one.
+      const isDifferent =
+        known.fingerprint !== listed.fingerprint || found.length !== problems.length
+      problems = found
       known = listed
       mirror.replace(entries, isStep)
       return isDifferent
@@ -87,6 +99,6 @@ export function createReader(
     nextDeadline: () => known.nextDeadline(),
     due: () => known.due(performance.now()),
     declare: (listed, changedAt) =>
-      mirror.declare({ revision: known.fingerprint, listed, changedAt }),
+      mirror.declare({ revision: known.fingerprint, listed, changedAt, problems }),
   }
 }

@@ -126,7 +126,7 @@ export async function openRedisKeyStore(spec: RedisSource): Promise<KeyStore> {
       run(`list ${names.pattern}`, async (nodes) => {
         const stored: StoredKey[] = []
         for (const connection of nodes) {
-          const paths = await scanPaths(connection, names, (path) => path.startsWith(start))
+          const { paths } = await scanPaths(connection, names, (path) => path.startsWith(start))
           for await (const [, found] of readKeys(connection, names, paths)) {
             const key = found === null ? null : toStored(found)
             if (key !== null) stored.push(key)

@@ -149,7 +149,7 @@ async function* watchRedis(
   try {
     const nodes = (await openNodes(spec, names, { timeoutMs: TIMEOUT_MS, signal })).map(own)
     const isSubscribed = await subscribe(nodes)
-    const reader = createReader(nodes, names, layout, signal)
+    const reader = createReader(spec.name, nodes, names, layout, signal)
     let batch: ChangeBatch = pending.take()
     let countAt = performance.now() + COUNT_INTERVAL_MS
 
