@@ -1,10 +1,13 @@
-/** Why a file cannot be read, in words. */
+/** Why a file cannot be read or written, in words. */
 const REASONS: Readonly<Record<string, string>> = {
   ENOENT: 'there is no such file',
   ENOTDIR: 'there is no such file',
   EACCES: 'permission denied',
   EISDIR: 'it is a directory',
   ELOOP: 'its symbolic links lead in a circle',
+  ENOSPC: 'no space is left on the disk',
+  EDQUOT: 'the disk quota is used up',
+  EROFS: 'the file system is read-only',
 }
 
 export function fileErrorReason(error: unknown): string {

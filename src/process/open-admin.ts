@@ -40,7 +40,7 @@ import { followEvents } from './follow-events.ts'
 import { openAdminCertificate } from './admin-certificate.ts'
 import type { RunningTemplates } from './rendering.ts'
 import type { Threads } from './threads.ts'
-import { processStart } from './upgrade/process-start.ts'
+import { processStart } from '../model/process-start.ts'
 import { ADMIN_ADDRESS, ADMIN_SOCKET, type Inherited } from './upgrade/inherited.ts'
 
 export interface AdminParts {

@@ -38,7 +38,6 @@ export function openTemplates(options: RunningTemplatesOptions): RunningTemplate
   const { config, settings, publisher, health, resolver, events, log } = options
   let wanted = settings.templates
   let rendering: Rendering | null = null
-  let owed: ReadonlySet<string> = new Set()
   let state: 'closed' | 'open' | 'ended' = 'closed'
   let turn: Promise<void> = Promise.resolve()
 
@@ -54,14 +53,11 @@ export function openTemplates(options: RunningTemplatesOptions): RunningTemplate
 
   async function replace(): Promise<void> {
     await rendering?.stop()
-    // A file that the new settings have, too, is the same, but its reload is not done.
-    owed = rendering?.owed() ?? owed
     rendering = null
     if (state !== 'open' || wanted.length === 0) return
     const { createRendering } = await import('../rendering/rendering.ts')
     const { withFiles } = await import('../rendering/with-files.ts')
     rendering = createRendering({
-      owed,
       templates: withFiles(wanted, createFileReader(config), ({ name }, reason) =>
         log.error({ template: name, reason }, `template ${name} is not rendered: ${reason}`),
       ),

@@ -9,10 +9,12 @@ import { evaluate } from '../template/evaluate.ts'
 import { parseTemplate } from '../template/parse.ts'
 import { Dict } from '../template/value.ts'
 import type { TemplateSettings } from '../model/template-settings.ts'
+import { clearReload, noteReload } from './due-reload.ts'
 import { runCommand } from './run-command.ts'
+import { keptPath, stagedPath } from './staged-name.ts'
 import { compare, discard, replace, stage, type FileForm } from './target-file.ts'
 
-/** The program that reads the file would not be told of it later, so a reload may end although this program does. */
+/** A reload that runs when this program is to end goes on for so long. */
 const GRACE_MS = 5_000
 
 export type ApplySettings = Pick<
@@ -31,7 +33,7 @@ export type ApplySettings = Pick<
 
 export interface ApplyOptions {
   readonly signal: AbortSignal
-  /** The file is the wanted one, but its reload has failed the last time. */
+  /** The last reload failed, or is not known to have succeeded: it is run also if the file is the wanted one. */
   readonly isReloadOwed: boolean
 }
 
@@ -61,27 +63,47 @@ export async function applyText(
   const { what, mode: wanted } = await compare(form, content)
   if (what.length === 0) {
     if (!options.isReloadOwed || noop) return { kind: 'same' }
-    const reason = await reload(settings, options.signal)
+    const reason = await reload(settings, options)
     return reason === null ? { kind: 'same' } : { kind: 'not-reloaded', reason, isChanged: false }
   }
   if (noop && !keepStage) return { kind: 'differs', what, staged: null }
-  const staged = await stage(form, wanted, content)
+  const staged = keepStage ? keptPath(path) : stagedPath(path)
+  await stage(form, wanted, content, staged)
   let isKept = keepStage
   try {
     if (noop) return { kind: 'differs', what, staged }
     await check(settings, staged, options.signal)
-    if (keepStage) await replaceByCopy(form, wanted, content)
-    else isKept = (await replace(form, wanted, staged, content)) === 'renamed'
+    await noting(settings, options, async () => {
+      if (keepStage) await replaceByCopy(form, wanted, content)
+      else isKept = (await replace(form, wanted, staged, content)) === 'renamed'
+    })
   } finally {
     if (!isKept) await discard(staged)
   }
-  const reason = await reload(settings, options.signal)
+  const reason = await reload(settings, options)
   if (reason !== null) return { kind: 'not-reloaded', reason, isChanged: true }
   return { kind: 'changed', what, staged: keepStage ? staged : null }
 }
 
+/** Notes that the reload is due, which a file that is not replaced makes undone. */
+async function noting(
+  { dest, reload: command, syncOnly }: ApplySettings,
+  { isReloadOwed }: ApplyOptions,
+  replaceFile: () => Promise<void>,
+): Promise<void> {
+  if (command === null || syncOnly) return replaceFile()
+  await noteReload(dest)
+  try {
+    await replaceFile()
+  } catch (error) {
+    if (!isReloadOwed) await clearReload(dest)
+    throw error
+  }
+}
+
 async function replaceByCopy(form: FileForm, mode: number, content: Buffer): Promise<void> {
-  const copy = await stage(form, mode, content, '.new')
+  const copy = stagedPath(form.path)
+  await stage(form, mode, content, copy)
   let isRenamed = false
   try {
     isRenamed = (await replace(form, mode, copy, content)) === 'renamed'
@@ -115,14 +137,16 @@ export function checkCommand(command: string, staged: string): string {
 
 /** Why it failed; null: it did not. */
 async function reload(
-  { reload: command, syncOnly, timeoutMs }: ApplySettings,
-  signal: AbortSignal,
+  { dest, reload: command, syncOnly, timeoutMs }: ApplySettings,
+  { signal, isReloadOwed }: ApplyOptions,
 ): Promise<string | null> {
-  if (command === null || syncOnly) return null
+  if (syncOnly || (command === null && !isReloadOwed)) return null
   try {
-    await runCommand(command, { timeoutMs, signal, graceMs: GRACE_MS })
-    return null
+    if (command !== null) await runCommand(command, { timeoutMs, signal, graceMs: GRACE_MS })
   } catch (error) {
-    return `reload ${messageOf(error)}`
+    const again = signal.aborted ? '; it is run again with the next start' : ''
+    return `reload ${messageOf(error)}${again}`
   }
+  await clearReload(dest)
+  return null
 }

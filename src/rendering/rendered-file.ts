@@ -11,14 +11,14 @@ import type { Log } from '../observe/log.ts'
 import type { TemplateReport, TemplateState } from '../observe/reports/template-report.ts'
 import { createNotifier } from '../providers/notifier.ts'
 import { applyText, type Applied } from './apply.ts'
+import { isReloadDue } from './due-reload.ts'
+import { removeLeftovers } from './staged-name.ts'
 
 export interface RenderedFile {
   readonly settings: TemplateSettings
   /** Something that it is made of may have changed. */
   notify(): void
   report(): TemplateReport
-  /** The file is in its place, but no reload has ended well since. */
-  isReloadOwed(): boolean
   /** Renders until the signal aborts. Never rejects. */
   follow(): Promise<void>
   /** Renders now, once. Returns why it failed, or null. */
@@ -28,8 +28,6 @@ export interface RenderedFile {
 export interface RenderedFileOptions {
   readonly settings: TemplateSettings
   readonly source: string | null
-  /** The file was written before, and is to be reloaded. */
-  readonly isReloadOwed: boolean
   /** @throws {NotReady} it cannot be made yet */
   readonly makeText: () => Promise<string>
   /** Why the source of its keys is away; null: it is not. */
@@ -63,7 +61,9 @@ export function createRenderedFile(options: RenderedFileOptions): RenderedFile {
   let changedAt: number | null = null
   let counts = { renders: 0, failures: 0, changes: 0 }
   let consecutive = 0
-  let { isReloadOwed } = options
+  /** The file is in its place, but no reload is known to have succeeded since. */
+  let isReloadOwed = false
+  let isPrepared = false
   /** What was logged about a file that is left as it is. */
   let shown = ''
   let loggedFailure: string | null = null
@@ -117,9 +117,23 @@ export function createRenderedFile(options: RenderedFileOptions): RenderedFile {
     log.error({ template: name, dest, reason: why }, `template ${name} fails: ${why}`)
   }
 
+  /** What a program before this one has left. */
+  async function prepare(): Promise<void> {
+    if (isPrepared || settings.noop) return
+    isPrepared = true
+    isReloadOwed = await isReloadDue(dest)
+    const removed = await removeLeftovers(dest, date())
+    if (removed > 0)
+      log.info(
+        { template: name, dest, removed },
+        `template ${name}: ${removed} staged ${removed === 1 ? 'file' : 'files'} of a program that has ended ${removed === 1 ? 'is' : 'are'} removed`,
+      )
+  }
+
   async function renderOnce(): Promise<string | null> {
     let applied: Applied
     let text: string
+    await prepare()
     counts = { ...counts, renders: counts.renders + 1 }
     try {
       text = await makeText()
@@ -186,6 +200,5 @@ export function createRenderedFile(options: RenderedFileOptions): RenderedFile {
       signal.removeEventListener('abort', notifier.notify)
     },
     renderOnce,
-    isReloadOwed: () => isReloadOwed,
   }
 }

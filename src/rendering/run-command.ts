@@ -1,5 +1,6 @@
 /** Runs a command of the configuration by /bin/sh, in a process group of its own, for a limited time. */
 import { spawn } from 'node:child_process'
+import type { Readable } from 'node:stream'
 import { killGroup } from '../model/kill-group.ts'
 import { escapeControls } from '../model/parsed.ts'
 
@@ -15,6 +16,8 @@ export interface CommandOptions {
 const MAX_OUTPUT = 4_096
 const MAX_SHOWN = 300
 const STUCK_MS = 2_000
+/** Between two reads of what is left running writes. */
+const DRAIN_MS = 100
 
 /**
  * Resolves when the command has ended by itself; what it leaves running goes on.
@@ -61,8 +64,7 @@ export function runCommand(
       clearTimeout(timer)
       clearTimeout(grace)
       signal.removeEventListener('abort', stop)
-      // A server that the command has started may hold these; it is read on, so that it does not end for it.
-      for (const stream of [child.stdout, child.stderr]) if ('unref' in stream) unref(stream)
+      for (const stream of [child.stdout, child.stderr]) drain(stream)
       if (reason === null) resolve()
       else reject(new Error(`${reason}${shown(output)}`))
     }
@@ -76,8 +78,13 @@ export function runCommand(
   })
 }
 
-function unref(stream: object): void {
-  ;(stream as { readonly unref: () => void }).unref()
+/** A server that the command has started may hold the pipe. It is read on, so that the server does not end for it, but slowly. */
+function drain(stream: Readable): void {
+  if ('unref' in stream) (stream as { readonly unref: () => void }).unref()
+  stream.on('data', () => {
+    stream.pause()
+    setTimeout(() => stream.resume(), DRAIN_MS).unref()
+  })
 }
 
 /** In one line. */

@@ -2,10 +2,9 @@
  * The file that a template is rendered to. A new version is staged beside it, with its mode and owner, and renamed over it, so that
  * no reader sees a part of it. Nothing follows a symbolic link at the path: it is replaced by a file, and what it leads to stays.
  */
-import { randomBytes } from 'node:crypto'
 import { constants } from 'node:fs'
 import { lstat, open, rename, unlink, type FileHandle } from 'node:fs/promises'
-import { basename, dirname, join } from 'node:path'
+import { dirname } from 'node:path'
 import { fileErrorReason } from '../model/file-error.ts'
 
 export interface FileForm {
@@ -22,8 +21,6 @@ export interface Difference {
   readonly mode: number
 }
 
-/** Of this process, so that what is staged for a file takes the place of what was staged before, and of no other program's. */
-const STAGED_BY = randomBytes(6).toString('hex')
 const NORMAL_MODE = 0o644
 const PERMISSIONS = 0o7777
 
@@ -53,31 +50,31 @@ export async function compare(form: FileForm, content: Buffer): Promise<Differen
 }
 
 /**
- * Returns the path of a new file in the same folder, in place of the one that this process has staged before.
- * @param ending of the name: one that tells it from another that is kept
+ * Makes a new file in the same folder, in place of the one that this process has staged before.
+ * @param staged its path, see staged-name.ts
  * @throws {Error} it cannot be written, or its owner cannot be set; nothing is left
  */
 export async function stage(
   form: FileForm,
   mode: number,
   content: Buffer,
-  ending = '',
-): Promise<string> {
+  staged: string,
+): Promise<void> {
   const { path, uid, gid } = form
-  const staged = join(dirname(path), `.${basename(path)}.${STAGED_BY}${ending}`)
   await discard(staged)
   let file: FileHandle
   try {
     // Its mode is set once the owner is: until then it is for this process.
     file = await open(staged, 'wx', 0o600)
   } catch (cause) {
-    throw new Error(`cannot stage ${path} in its folder: ${fileErrorReason(cause)}`, { cause })
+    throw cannotStage(path, cause)
   }
   try {
-    await file.writeFile(content)
+    await file.writeFile(content).catch((cause: unknown) => {
+      throw cannotStage(path, cause)
+    })
     await setForm(file, path, { mode, uid, gid })
     await file.sync()
-    return staged
   } catch (error) {
     await discard(staged)
     throw error
@@ -116,6 +113,10 @@ export async function replace(
     await file.close()
   }
   return 'written'
+}
+
+function cannotStage(path: string, cause: unknown): Error {
+  return new Error(`cannot stage ${path} in its folder: ${fileErrorReason(cause)}`, { cause })
 }
 
 /** Removes a staged file, if it is there. */

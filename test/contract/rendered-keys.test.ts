@@ -197,7 +197,7 @@ for (const kind of Object.keys(SERVERS) as Kind[]) {
     const dest = folder.add('iteration', 'prefix = "/app"\nkeys = ["/upstream"]\n', ITERATION)
     const rendering = open(t, folder.path, sourceAt(kind, proxy.address))
     rendering.start()
-    await eventually(() => textOf(dest)?.includes('one'), 'the file is rendered')
+    await eventually(() => rendering.reports()[0]?.state === 'current', 'the file is rendered')
     const { ino, mtimeMs } = statSync(dest)
 
     await proxy.refuse()

@@ -176,7 +176,7 @@ test('templates that do not end and commands that hang are bounded, and requests
     readdirSync(program.folder).filter((name) =>
       /^\.|^(?:endless|slow|hangs|fails|good|reloads)$/.test(name),
     ),
-    ['good', 'reloads'],
+    ['.reloads.sluice-reload', 'good', 'reloads'],
   )
   for (const name of names) {
     const lines = program.log().filter(({ msg }) => msg.startsWith(`template ${name} fails: `))

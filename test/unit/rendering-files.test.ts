@@ -15,6 +15,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { applyText, type Applied, type ApplySettings } from '../../src/rendering/apply.ts'
 import { runCommand } from '../../src/rendering/run-command.ts'
+import { stagedPath } from '../../src/rendering/staged-name.ts'
 import { discard, replace, stage } from '../../src/rendering/target-file.ts'
 import { makeFolder } from '../support/program.ts'
 import { eventually } from '../support/until.ts'
@@ -205,7 +206,8 @@ test('a target that is mounted by itself is written in place', async (t) => {
   const { ino } = statSync(path)
   const form = { path, mode: 0o640, uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 }
   const content = Buffer.from('next')
-  const staged = await stage(form, 0o640, content)
+  const staged = stagedPath(path)
+  await stage(form, 0o640, content, staged)
   const busy = (): Promise<void> => {
     return Promise.reject(Object.assign(new Error('busy'), { code: 'EBUSY' }))
   }

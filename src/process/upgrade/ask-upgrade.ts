@@ -7,7 +7,7 @@ import type { ProcessReport } from '../../observe/reports/process-report.ts'
 import { helpFor } from '../../cli/admin-client.ts'
 import type { UpgradeWorld } from '../../cli/upgrade.ts'
 import type { Client } from '../../client/client.ts'
-import { processStart } from './process-start.ts'
+import { processStart } from '../../model/process-start.ts'
 import { writeRequest } from './request.ts'
 
 const PATIENCE_MS = 2_500
