@@ -90,8 +90,7 @@ export function parseDocument(
   } catch (error) {
     // Both readers report what they cannot read; any other error (a stack overflow) makes the file unreadable, too.
     const known = error instanceof Unreadable ? error : null
-    const message =
-      known?.message ?? `cannot be read: ${messageOf(error)}`
+    const message = known?.message ?? `cannot be read: ${messageOf(error)}`
     return {
       readable: false,
       problems: [

@@ -1,6 +1,8 @@
-// Issue 10: "moving from vulcand, Traefik, fabio, nginx, HAProxy" with a worked example each that runs; docs/api.md has what the
+// Issue 10: "moving from vulcand, Traefik, fabio, nginx, HAProxy, confd" with a worked example each that runs; docs/api.md has what the
 // admin serves. The examples with registries are run in readme.test.ts and source-examples.test.ts.
 import assert from 'node:assert/strict'
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { openClient, type ReceivedResponse } from '../support/client.ts'
 import { blocksOf, codesIn, listPages, readPage, rowsOf, sectionOf } from '../support/docs.ts'
@@ -41,6 +43,18 @@ const DRIVES: Readonly<Record<string, Drive>> = {
     assert.deepEqual([moved.status, value(moved, 'location')], [301, 'https://vote.localhost/a?b'])
     const lost = await ask('other.localhost', '/')
     assert.deepEqual([lost.status, lost.body.toString()], [404, 'Nothing here.\n'])
+  },
+
+  async confd(_ask, program) {
+    const path = join(program.folder, 'vote.conf')
+    const text = await eventually(
+      () => existsSync(path) && readFileSync(path, 'utf8'),
+      'the file is rendered',
+    )
+    assert.match(
+      text,
+      /^upstream vote \{\n  server 127\.0\.0\.1:\d+;\n  server 127\.0\.0\.1:\d+;\n\}\n$/,
+    )
   },
 
   async nginx(ask) {
