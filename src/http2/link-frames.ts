@@ -6,6 +6,8 @@ import { LinkStreams, SMALL_CREDIT } from './link-streams.ts'
 import { SETTING_BYTES } from './settings.ts'
 import type { Http2Stream } from './stream.ts'
 
+/** Streams of a link whose windows a SETTINGS frame changes: each may send a frame for it. So many more cost one. */
+const STREAMS_OF_COST = 10
 /** Of a GOAWAY, for the log. */
 const MOST_DEBUG = 200
 
@@ -98,22 +100,24 @@ export abstract class LinkFrames extends LinkStreams {
     if (isFirst) this.begun()
     this.encoder.resize(this.peer.headerTableSize)
     this.output.settingsAck()
-    this.#widenAll(this.peer.initialWindowSize - before)
-    if (!this.isOpen) return
+    if (!this.#widenAll(this.peer.initialWindowSize - before)) return
     this.settingsChanged()
     this.runQueue()
   }
 
-  /** Section 6.9.2. */
-  #widenAll(step: number): void {
-    if (step === 0) return
+  /** Section 6.9.2. False: the connection ends. */
+  #widenAll(step: number): boolean {
+    if (step === 0) return true
+    const cost = Math.floor(this.open.size / STREAMS_OF_COST)
+    if (!this.chatter(cost, 'SETTINGS frames')) return false
     for (const stream of this.open.values()) {
       if (stream.outgoing.window + step > MAX_WINDOW) {
         this.connectionError(ERROR.FLOW_CONTROL_ERROR, 'the window of a stream overflows')
-        return
+        return false
       }
       stream.outgoing.widen(step)
     }
+    return this.isOpen
   }
 
   protected pingFrame(flags: number, id: number, bytes: Buffer, from: number, to: number): void {

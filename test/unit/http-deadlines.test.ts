@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Deadlines, type Expiring } from '../../src/http/connection/deadlines.ts'
+import { turn } from '../support/until.ts'
 
 function open(): {
   deadlines: Deadlines
@@ -72,4 +73,17 @@ test('where every tick is late every second one judges', () => {
   deadlines.tick(start + 2_000)
 
   assert.deepEqual(expired, [start + 2_000])
+})
+
+test('of many that are past a turn of the event loop ends a few', async () => {
+  const { deadlines, expired, member } = open()
+  const start = performance.now()
+  for (let count = 0; count < 40; count++) member(start + 1)
+
+  deadlines.tick(start + 100)
+  const counts = [expired.length]
+  for (; expired.length < 40; counts.push(expired.length)) await turn()
+
+  assert.deepEqual(counts, [16, 32, 40])
+  assert.deepEqual(new Set(expired), new Set([start + 100]))
 })

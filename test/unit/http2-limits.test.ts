@@ -41,6 +41,14 @@ const FLOODS: readonly (readonly [what: string, named: RegExp, flood: Buffer])[]
     repeat(10, () => settingsFrame(...Array<[number, number]>(100).fill([4, 65_535]))),
   ],
   [
+    'SETTINGS that change the windows of many streams',
+    /SETTINGS/,
+    Buffer.concat([
+      repeat(50, (index) => headersFrame(2 * index + 1, head())),
+      repeat(20, (index) => settingsFrame([4, index])),
+    ]),
+  ],
+  [
     'PRIORITY',
     /PRIORITY/,
     repeat(100, (index) => priorityFrame(2 * index + 1, { dependsOn: 0, weight: 1 })),

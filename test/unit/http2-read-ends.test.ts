@@ -1,7 +1,7 @@
 /** How many requests of one read begin in a turn of the event loop. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { ReadEnds } from '../../src/http2/read-ends.ts'
+import { BeginTurn, ReadEnds } from '../../src/http2/read-ends.ts'
 import { requestFields } from '../support/http2/client.ts'
 import { headersFrame, resetFrame } from '../support/http2/frames.ts'
 import { block } from '../support/http2/hpack.ts'
@@ -31,7 +31,7 @@ function touch(ends: ReadEnds, streams: readonly FakeStream[]): void {
 }
 
 test('streams beyond the number go on a turn later, a number of them each turn, in their order', async () => {
-  const ends = new ReadEnds(4)
+  const ends = new ReadEnds(4, new BeginTurn(() => 0))
   const ended: number[] = []
   const streams = createStreams(10, (number) => ended.push(number))
   const counts: number[] = []
@@ -45,7 +45,7 @@ test('streams beyond the number go on a turn later, a number of them each turn, 
 })
 
 test('reads between two turns end behind those that wait, and add no turns of their own', async () => {
-  const ends = new ReadEnds(2)
+  const ends = new ReadEnds(2, new BeginTurn(() => 0))
   const ended: number[] = []
   const streams = createStreams(6, (number) => ended.push(number))
 
@@ -62,7 +62,7 @@ test('reads between two turns end behind those that wait, and add no turns of th
 })
 
 test('what is reset before its turn does not begin, and takes no place', async () => {
-  const ends = new ReadEnds(2)
+  const ends = new ReadEnds(2, new BeginTurn(() => 0))
   const ended: number[] = []
   const streams = createStreams(6, (number) => ended.push(number))
 
@@ -72,6 +72,26 @@ test('what is reset before its turn does not begin, and takes no place', async (
   await turn()
 
   assert.deepEqual(ended, [0, 1, 4, 5])
+})
+
+test('connections whose streams take long share a turn, and each begins one more', async () => {
+  let now = 0
+  const shared = new BeginTurn(() => now)
+  const ended: string[] = []
+  const links = ['a', 'b'].map((name) => {
+    const ends = new ReadEnds(16, shared)
+    const takesLong = (number: number): void => {
+      now += 0.6
+      ended.push(`${name}${number}`)
+    }
+    touch(ends, createStreams(3, takesLong))
+    return ends
+  })
+
+  for (const ends of links) ends.end()
+  assert.deepEqual(ended.splice(0), ['a0', 'a1', 'b0'])
+  await turn()
+  assert.deepEqual(ended.splice(0), ['a2', 'b1', 'b2'])
 })
 
 test('of requests that come with their resets a moment later, a link begins the first few', async (t) => {

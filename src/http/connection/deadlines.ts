@@ -23,6 +23,8 @@ const TICK_MS = 100
 const LATE_MS = 2 * TICK_MS
 const ALL_AT_ONCE = 2_000
 const SLICES = 5
+/** Members that expire in a turn of the event loop: a client that opened hundreds of requests at once has them expire at once. */
+const EXPIRED_AT_ONCE = 16
 
 export class Deadlines {
   readonly #members: Expiring[] = []
@@ -30,6 +32,8 @@ export class Deadlines {
   #cursor = 0
   #tickedAt = readClock()
   #letPass = false
+  /** Members that the last tick has not checked yet. */
+  #unchecked = 0
   readonly #onFault: (error: unknown) => void
 
   /** `onFault`: for exceptions of a member's own `fault`. */
@@ -59,14 +63,22 @@ export class Deadlines {
     this.#tickedAt = now
     // At least every second tick checks, even if all are late.
     this.#letPass = isLate && !this.#letPass
-    if (this.#letPass) return
+    if (this.#letPass || this.#unchecked > 0) return
     const count = this.#members.length
-    let visits = count <= ALL_AT_ONCE ? count : Math.ceil(count / SLICES)
-    for (; visits > 0; visits--) {
+    this.#unchecked = count <= ALL_AT_ONCE ? count : Math.ceil(count / SLICES)
+    this.#check(now)
+  }
+
+  #check(now: number): void {
+    let expired = 0
+    for (; this.#unchecked > 0 && expired < EXPIRED_AT_ONCE; this.#unchecked--) {
       if (this.#cursor >= this.#members.length) this.#cursor = 0
       const member = this.#members[this.#cursor++]
-      if (member !== undefined && member.deadlineAt <= now) this.#expire(member, now)
+      if (member === undefined || member.deadlineAt > now) continue
+      this.#expire(member, now)
+      expired++
     }
+    if (this.#unchecked > 0) setImmediate(() => this.#check(now))
   }
 
   /** A member that throws is not checked again; the others are. */
@@ -90,6 +102,7 @@ export class Deadlines {
 
   close(): void {
     clearInterval(this.#timer)
+    this.#unchecked = 0
   }
 }
 
