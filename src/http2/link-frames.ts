@@ -6,6 +6,8 @@ import { LinkStreams, SMALL_CREDIT } from './link-streams.ts'
 import { SETTING_BYTES } from './settings.ts'
 import type { Http2Stream } from './stream.ts'
 
+/** Of the frame, and of what HEADERS may have of it. */
+export const PRIORITY_BYTES = 5
 /** Streams of a link whose windows a SETTINGS frame changes: each may send a frame for it. So many more cost one. */
 const STREAMS_OF_COST = 10
 /** Of a GOAWAY, for the log. */
@@ -118,6 +120,14 @@ export abstract class LinkFrames extends LinkStreams {
       stream.outgoing.widen(step)
     }
     return this.isOpen
+  }
+
+  /** Section 5.3.2: ignored. */
+  protected priorityFrame(id: number, length: number): void {
+    if (id === 0) this.protocolError('PRIORITY on stream 0')
+    else if (length !== PRIORITY_BYTES)
+      this.errorOn(id, ERROR.FRAME_SIZE_ERROR, 'PRIORITY has a wrong length')
+    else this.chatter(COST.CHATTER, 'PRIORITY frames')
   }
 
   protected pingFrame(flags: number, id: number, bytes: Buffer, from: number, to: number): void {

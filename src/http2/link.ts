@@ -5,6 +5,7 @@
  *   PREFACE and SETTINGS ──► OPEN ──goAway──► DRAINING ──last stream has ended──► finish
  *                              └──error: GOAWAY──► lingers (reads and drops, so that the peer reads it) ──► closed
  */
+import { createReadEnds } from './begin-queue.ts'
 import { COST, costOfHead } from './budget.ts'
 import { RESET_BY_PEER, RESET_HERE, UNKNOWN } from './closed-streams.ts'
 import { type FrameSink, FrameReader } from './frame-reader.ts'
@@ -19,15 +20,14 @@ import {
   OK,
   TOO_LARGE,
 } from './hpack/head-decoder.ts'
-import { LinkFrames } from './link-frames.ts'
-import { ReadEnds } from './read-ends.ts'
+import { LinkFrames, PRIORITY_BYTES } from './link-frames.ts'
+import type { ReadEnds } from './read-ends.ts'
 import type { Http2Stream } from './stream.ts'
 
 export type { LinkOptions, LinkSettings, LinkTimeouts } from './link-options.ts'
 
 /** CONTINUATION frames of one head; their bytes are bounded by the limit of heads, compressed. */
 const MOST_CONTINUATIONS = 8
-const PRIORITY_BYTES = 5
 /** In one read; after more the connection rests for a turn, because Node reads a socket up to 32 times in a row. */
 const MOST_FRAMES = 512
 const NOTHING = Buffer.alloc(0)
@@ -49,7 +49,7 @@ export abstract class Http2Link extends LinkFrames implements FrameSink {
   #taker: Http2Stream | null = null
   #takerEnds = false
   readonly #gathered = new GatheredData()
-  readonly #ends: ReadEnds = new ReadEnds(this.options.begunAtOnce)
+  readonly #ends: ReadEnds = createReadEnds(this.options)
 
   // What is read.
 
@@ -113,10 +113,7 @@ export abstract class Http2Link extends LinkFrames implements FrameSink {
         this.goAwayFrame(id, bytes, from, to)
         break
       case FRAME.PRIORITY:
-        if (id === 0) this.protocolError('PRIORITY on stream 0')
-        else if (to - from !== PRIORITY_BYTES)
-          this.errorOn(id, ERROR.FRAME_SIZE_ERROR, 'PRIORITY has a wrong length')
-        else this.chatter(COST.CHATTER, 'PRIORITY frames')
+        this.priorityFrame(id, to - from)
         break
       case FRAME.PUSH_PROMISE:
         this.protocolError('PUSH_PROMISE, which is not allowed here')
@@ -134,6 +131,11 @@ export abstract class Http2Link extends LinkFrames implements FrameSink {
     if (this.#block !== null && (type !== FRAME.CONTINUATION || id !== this.#block.streamId))
       return this.protocolError('a head is interrupted by another frame')
     return true
+  }
+
+  protected override close(stream: Http2Stream, how: number): void {
+    super.close(stream, how)
+    this.#ends.closed()
   }
 
   // Heads.

@@ -4,6 +4,7 @@
  */
 import type { Socket } from 'node:net'
 import { clock } from './clock.ts'
+import { closings } from './closings.ts'
 import type { Deadlines, Expiring } from './deadlines.ts'
 import { resetSocket } from './reset.ts'
 import { JOIN_BYTES, type Reader, type SocketReads } from './socket-reads.ts'
@@ -164,10 +165,10 @@ export abstract class Http1Connection
     this.socket.end()
   }
 
-  /** Ends the connection immediately, and drops what has not been given to the socket. */
+  /** Ends the connection, and drops what has not been given to the socket. */
   protected destroySocket(): void {
     this.#text = ''
-    this.socket.destroy()
+    closings.close(this.socket)
   }
 
   /** Ends the connection immediately; the peer sees a reset, not an orderly end. */
