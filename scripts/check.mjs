@@ -5,7 +5,7 @@
 import { spawn } from 'node:child_process'
 import { text } from 'node:stream/consumers'
 
-const checks = ['tsc -p .', 'eslint .', 'prettier --check --log-level=warn .']
+const checks = ['tsc -p .', 'oxlint', 'prettier --check --log-level=warn .']
 
 const failed = (await Promise.all(checks.map(run))).filter((line) => line !== null)
 if (failed.length > 0) {
