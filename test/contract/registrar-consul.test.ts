@@ -1,16 +1,18 @@
 // needs: consul
 import assert from 'node:assert/strict'
-import { test, type TestContext } from 'node:test'
+import { after, test, type TestContext } from 'node:test'
 import { startConsul, type Consul } from '../support/consul.ts'
 import { openTestRegistrar, registration, startRegistrarProcess } from '../support/registrars.ts'
 import { startTcpProxy } from '../support/tcp-proxy.ts'
 import { eventually } from '../support/until.ts'
 import { testRegistrar, TTL_MS, type RegistryOfRegistrar } from './registrar-suite.ts'
 
+const shared = await startConsul({ after })
+
 testRegistrar('consul', open)
 
-async function open(t: TestContext): Promise<RegistryOfRegistrar> {
-  const server = await startConsul(t)
+async function open(t: TestContext, which: 'own' | 'shared'): Promise<RegistryOfRegistrar> {
+  const server = which === 'own' ? await startConsul(t) : await emptied()
   const proxy = await startTcpProxy(t, server.port)
   const written = { kind: 'consul', ttl: `${TTL_MS}ms` }
   return {
@@ -23,6 +25,18 @@ async function open(t: TestContext): Promise<RegistryOfRegistrar> {
     },
     remove: (service, id) => server.deregister(`${service}:${id}`),
   }
+}
+
+/** Without what tests before have left to expire. */
+async function emptied(): Promise<Consul> {
+  const { text } = await shared.call('GET', '/v1/agent/services')
+  for (const id of Object.keys(JSON.parse(text) as object)) await shared.deregister(id)
+  // Its catalogue follows its agent.
+  await eventually(async () => {
+    const { text: left } = await shared.call('GET', '/v1/catalog/services')
+    return Object.keys(JSON.parse(left) as object).join() === 'consul'
+  }, 'the catalogue is empty')
+  return shared
 }
 
 interface Instance {
@@ -41,7 +55,7 @@ async function instancesOf(server: Consul, service: string): Promise<readonly In
 }
 
 test('consul has labels as tags, and the weight', async (t) => {
-  const server = await startConsul(t)
+  const server = await emptied()
   const written = { kind: 'consul', endpoints: server.endpoint }
   const { registrar, is } = await openTestRegistrar(t, written)
   const labels = { 'sluice.host': 'shop.test', zone: 'a' }
@@ -58,7 +72,7 @@ test('consul has labels as tags, and the weight', async (t) => {
 })
 
 test('consul has no service of a killed process any more soon after another agent has begun', async (t) => {
-  const server = await startConsul(t)
+  const server = await emptied()
   const written = { kind: 'consul', endpoints: server.endpoint, ttl: '1s' }
   const killed = await startRegistrarProcess(t, written, registration({ id: 'old' }))
   await killed.registered()

@@ -26,7 +26,11 @@ export interface RegistryOfRegistrar {
   remove(service: string, id: string): Promise<unknown>
 }
 
-export type OpenRegistry = (t: TestContext) => Promise<RegistryOfRegistrar>
+/** `own`: with a server that the test may kill or pause. Otherwise tests may share one; nothing of another test is there. */
+export type OpenRegistry = (
+  t: TestContext,
+  server: 'own' | 'shared',
+) => Promise<RegistryOfRegistrar>
 
 export const TTL_MS = 2_000
 /** What issue 15 allows over the time to live. */
@@ -49,7 +53,7 @@ export function testRegistrar(
     recordPresence(t, async () => (await registry.ports('web')).includes(8080))
 
   test(`${name} has what is put, changed and removed`, async (t) => {
-    const registry = await open(t)
+    const registry = await open(t, 'shared')
     const { registrar, states, is } = await openTestRegistrar(t, registry.written)
 
     registrar.put(registration())
@@ -77,7 +81,7 @@ export function testRegistrar(
   })
 
   test(`${name} has it for longer than its time to live, without a change`, async (t) => {
-    const registry = await open(t)
+    const registry = await open(t, 'shared')
     const presence = follow(t, registry)
     const { registrar, is, states } = await openTestRegistrar(t, registry.written)
     registrar.put(registration())
@@ -94,7 +98,7 @@ export function testRegistrar(
   })
 
   test(`${name} has what somebody removes again within 3 s`, async (t) => {
-    const registry = await open(t)
+    const registry = await open(t, 'shared')
     const { registrar, states, is } = await openTestRegistrar(t, registry.written)
     registrar.put(registration())
     await is('registered')
@@ -113,7 +117,7 @@ export function testRegistrar(
   })
 
   test(`${name} loses what a killed process has registered within its time to live`, async (t) => {
-    const registry = await open(t)
+    const registry = await open(t, 'shared')
     const presence = follow(t, registry)
     const process = await startRegistrarProcess(t, registry.written, registration())
     await process.registered()
@@ -128,7 +132,7 @@ export function testRegistrar(
   })
 
   test(`${name} loses what a process has registered before it ends in order`, async (t) => {
-    const registry = await open(t)
+    const registry = await open(t, 'shared')
     const process = await startRegistrarProcess(t, registry.written, registration())
     await process.registered()
 
@@ -139,7 +143,7 @@ export function testRegistrar(
   })
 
   test(`${name} has it within 3 s after the registry was killed and emptied`, async (t) => {
-    const registry = await open(t)
+    const registry = await open(t, 'own')
     const presence = follow(t, registry)
     const { registrar, is, states, until } = await openTestRegistrar(t, registry.written)
     registrar.put(registration())
@@ -162,7 +166,7 @@ export function testRegistrar(
   })
 
   test(`${name} has it within 3 s after a link that was silent for longer than its time to live`, async (t) => {
-    const registry = await open(t)
+    const registry = await open(t, 'shared')
     const presence = follow(t, registry)
     const { registrar, is, states, links } = await openTestRegistrar(t, registry.proxied)
     registrar.put(registration())
@@ -194,7 +198,7 @@ export function testRegistrar(
   })
 
   test(`${name} has it within 3 s after a pause of the registry`, async (t) => {
-    const registry = await open(t)
+    const registry = await open(t, 'own')
     const presence = follow(t, registry)
     const { registrar, is, states } = await openTestRegistrar(t, registry.written)
     registrar.put(registration())
@@ -218,7 +222,7 @@ export function testRegistrar(
   })
 
   test(`${name} shows no change when a connection is cut`, async (t) => {
-    const registry = await open(t)
+    const registry = await open(t, 'shared')
     const presence = follow(t, registry)
     const { registrar, is, states } = await openTestRegistrar(t, registry.proxied)
     registrar.put(registration())
@@ -236,7 +240,7 @@ export function testRegistrar(
   })
 
   test(`${name} has the later of two processes with one id, and the earlier again when that ends`, async (t) => {
-    const registry = await open(t)
+    const registry = await open(t, 'shared')
     const [earlier, later] = [
       await openTestRegistrar(t, registry.written),
       await openTestRegistrar(t, registry.written),
@@ -262,7 +266,7 @@ export function testRegistrar(
   })
 
   test(`${name} leaves what another process has registered when the earlier one ends`, async (t) => {
-    const registry = await open(t)
+    const registry = await open(t, 'shared')
     const [earlier, later] = [
       await openTestRegistrar(t, registry.written),
       await openTestRegistrar(t, registry.written),
@@ -279,7 +283,7 @@ export function testRegistrar(
   })
 
   test(`${name} is told of what a registrar could not remove, and has it no more in the end`, async (t) => {
-    const registry = await open(t)
+    const registry = await open(t, 'shared')
     const presence = follow(t, registry)
     const { registrar, is } = await openTestRegistrar(t, registry.proxied)
     registrar.put(registration())
@@ -299,7 +303,7 @@ export function testRegistrar(
   })
 
   test(`${name} gets what was put while it was away`, async (t) => {
-    const registry = await open(t)
+    const registry = await open(t, 'shared')
     await registry.proxy.refuse()
     const { registrar, is, links, states } = await openTestRegistrar(t, registry.proxied)
     registrar.put(registration())
@@ -317,7 +321,7 @@ export function testRegistrar(
   })
 
   test(`${name} has hundreds of services of one process`, async (t) => {
-    const registry = await open(t)
+    const registry = await open(t, 'shared')
     const { registrar, states } = await openTestRegistrar(t, registry.written)
     const all = Array.from({ length: 300 }, (_, i) =>
       registration({ id: `s${i}`, port: 9_000 + i }),

@@ -1,6 +1,6 @@
 // needs: zookeeper
 import assert from 'node:assert/strict'
-import { test, type TestContext } from 'node:test'
+import { after, test, type TestContext } from 'node:test'
 import { openConnection } from '../../src/providers/zookeeper/client/connection.ts'
 import {
   getChildren,
@@ -22,23 +22,31 @@ import { testRegistrar, TTL_MS, type RegistryOfRegistrar } from './registrar-sui
 /** ZooKeeper ends sessions at its ticks, which are of 200 ms here. */
 const OPTIONS = { tickMs: 400 }
 
+/** One JVM for all tests that leave it alone, each with a root of its own. */
+const shared = await startZookeeper({ after })
+let roots = 0
+
 testRegistrar('zookeeper', open, OPTIONS)
-testRegistrar("zookeeper with nerve's layout", (t) => open(t, 'nerve'), {
+testRegistrar("zookeeper with nerve's layout", (t, server) => open(t, server, 'nerve'), {
   ...OPTIONS,
   laterPort: 8080,
 })
 
 async function open(
   t: TestContext,
+  which: 'own' | 'shared',
   layout: 'sluice' | 'nerve' = 'sluice',
 ): Promise<RegistryOfRegistrar> {
-  const server = await startZookeeper(t)
+  const server = which === 'own' ? await startZookeeper(t) : shared
+  const root = `/app-${++roots}`
   const proxy = await startTcpProxy(t, server.port)
   const written = (endpoint: string): WrittenRegistry => ({
-    ...{ kind: 'zookeeper', endpoints: `${endpoint}/app`, layout, ttl: `${TTL_MS}ms` },
+    ...{ kind: 'zookeeper', endpoints: `${endpoint}${root}`, layout, ttl: `${TTL_MS}ms` },
   })
   const parentOf = (service: string): string =>
-    layout === 'nerve' ? `/app/services/${service}` : `/app/sluice/backends/${service}/servers`
+    layout === 'nerve'
+      ? `${root}/services/${service}`
+      : `${root}/sluice/backends/${service}/servers`
   return {
     written: written(server.endpoint),
     proxied: written(proxy.address),
@@ -94,8 +102,7 @@ function portOf(text: string): number {
 }
 
 test("zookeeper has nerve's znodes under the path of the service, with numbers", async (t) => {
-  const server = await startZookeeper(t)
-  const written = { kind: 'zookeeper', endpoints: server.endpoint, layout: 'nerve' }
+  const written = { kind: 'zookeeper', endpoints: shared.endpoint, layout: 'nerve' }
   const { registrar, states } = await openTestRegistrar(t, written)
   const path = '/nerve/services/web/services'
   const more = { weight: 3, labels: { zone: 'a' }, haproxyServerOptions: 'backup' }
@@ -103,7 +110,7 @@ test("zookeeper has nerve's znodes under the path of the service, with numbers",
   registrar.put(registration({ path, ...more }))
   registrar.put(registration({ path, service: 'web_admin', port: 8081 }))
   await eventually(() => states.length === 2, 'both are registered')
-  const nodes = await nodesOf(server, path)
+  const nodes = await nodesOf(shared, path)
 
   assert.deepEqual(nodes.map((node) => node.path.slice(path.length)).sort(), [
     '/one_0000000000',
@@ -118,7 +125,7 @@ test("zookeeper has nerve's znodes under the path of the service, with numbers",
 
 for (const layout of ['sluice', 'nerve'] as const) {
   test(`zookeeper has one znode at once after a killed process was started again, with layout ${layout}`, async (t) => {
-    const registry = await open(t, layout)
+    const registry = await open(t, 'shared', layout)
     const written = { ...registry.written, ttl: '20s' }
     const killed = await startRegistrarProcess(t, written, registration())
     await killed.registered()

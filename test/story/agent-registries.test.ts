@@ -3,7 +3,7 @@
 // time to live and 600 ms when the agent is killed.
 import assert from 'node:assert/strict'
 import { hash } from 'node:crypto'
-import { test, type TestContext } from 'node:test'
+import { after, test, type TestContext } from 'node:test'
 import type { ServerState } from '../../src/client/client.ts'
 import { startConsul } from '../support/consul.ts'
 import type { Daemon } from '../support/daemon.ts'
@@ -26,7 +26,8 @@ const TTL_MS = 2_000
 const LATE_MS = 600
 
 interface Case {
-  readonly start: (t: TestContext) => Promise<Daemon & { readonly endpoint: string }>
+  /** For all layouts: each has keys of its own. */
+  readonly start: () => Promise<Daemon & { readonly endpoint: string }>
   readonly layouts: readonly string[]
   /** ZooKeeper ends sessions at its ticks, etcd looks every 500 ms. */
   readonly tickMs: number
@@ -34,28 +35,29 @@ interface Case {
 
 const CASES: Readonly<Record<string, Case>> = {
   etcd: {
-    start: (t) => startEtcd(t),
+    start: () => startEtcd({ after }),
     layouts: ['sluice', 'nerve', 'vulcand', 'registrator'],
     tickMs: 0,
   },
   redis: {
-    start: (t) => startRedis(t),
+    start: () => startRedis({ after }),
     layouts: ['sluice', 'nerve', 'vulcand', 'registrator'],
     tickMs: 0,
   },
   zookeeper: {
-    start: (t) => startZookeeper(t),
+    start: () => startZookeeper({ after }),
     layouts: ['sluice', 'nerve', 'vulcand', 'registrator'],
     tickMs: 400,
   },
-  consul: { start: (t) => startConsul(t), layouts: ['sluice'], tickMs: 0 },
+  consul: { start: () => startConsul({ after }), layouts: ['sluice'], tickMs: 0 },
 }
 
 for (const [kind, { start, layouts, tickMs }] of Object.entries(CASES)) {
+  const server = await start()
   for (const layout of layouts) {
     test(`a server in ${kind} with layout ${layout} is in rotation until its agent is killed`, async (t) => {
-      const { endpoint } = await start(t)
-      const place = { kind, endpoints: endpoint, ...(kind === 'consul' ? {} : { layout }) }
+      const own = kind === 'consul' ? {} : { layout, prefix: `/${layout}` }
+      const place = { kind, endpoints: server.endpoint, ...own }
       await follow(t, { ...place, ttl: `${TTL_MS}ms` }, place, tickMs)
     })
   }
