@@ -118,6 +118,9 @@ if (chosen.length < possible.length && process.env.CI) {
 const cache = fileURLToPath(new URL('../node_modules/.cache/node-compile-cache', import.meta.url))
 process.env.NODE_COMPILE_CACHE ??= cache
 const isWhole = !values.watch && !values.names && !values.together && chosen.length >= 50
+if (isWhole || !existsSync(process.env.NODE_COMPILE_CACHE)) {
+  spawnSync(process.execPath, [fileURLToPath(new URL('load-all.mjs', import.meta.url))])
+}
 process.exitCode = isWhole ? await runInOrder(inOrder(grouped(chosen))) : runAsGiven(chosen)
 
 /** The command line of node:test sorts what it runs by name. */

@@ -28,7 +28,10 @@ function openPlace(t: TestContext, program?: Program): Place {
   chmodSync(join(bin, 'sluice'), 0o755)
   for (const name of ['one.yaml', 'other.yaml']) writeFileSync(join(folder, name), '')
   const config = program === undefined ? {} : { SLUICE_CONFIG: program.config }
-  const env = { PATH: `${bin}:${process.env['PATH'] ?? ''}`, HOME: folder, ...config }
+  const env = {
+    ...{ PATH: `${bin}:${process.env['PATH'] ?? ''}`, HOME: folder, ...config },
+    NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'],
+  }
   return { folder, env: { ...env, SLUICE_ADMIN_ADDRESS: `127.0.0.1:${program?.admin ?? 1}` } }
 }
 

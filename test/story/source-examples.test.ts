@@ -282,6 +282,7 @@ async function runCommands(
   addCommand(shims, 'sluice', `exec '${process.execPath}' '${MAIN}' "$@"`)
   const env = {
     PATH: `${shims}:${inherited}`,
+    NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'],
     ETCDCTL_API: '3',
     ETCDCTL_ENDPOINTS: etcd?.endpoint ?? '',
     CONSUL_HTTP_ADDR: consul?.endpoint ?? '',
