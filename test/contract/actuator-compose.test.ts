@@ -1,20 +1,11 @@
 // needs: docker-engine, compose
 /** The actuator of compose with the real one at a real engine, and with programs that fail in its place. */
 import assert from 'node:assert/strict'
-import {
-  chmodSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test, type TestContext } from 'node:test'
 import { openCompose } from '../../src/scaling/actuators/compose.ts'
-import { runCommand } from '../../src/scaling/actuators/run-command.ts'
 import type { Actuator } from '../../src/scaling/actuator.ts'
 import { fetchCompose } from '../docker/users-engine.ts'
 import {
@@ -162,33 +153,6 @@ test('a command that is missing, fails or talks nonsense is one error in one lin
     })
   }
 })
-
-test('a command that hangs ends in time, with all that it has started', async (t) => {
-  const { folder } = open(t)
-  const pids = join(folder, 'pids')
-  const hangs = program(
-    folder,
-    'hangs',
-    `trap '' TERM; sleep 1000 & echo $! $$ > ${pids}; wait; wait`,
-  )
-  const options = { cwd: folder, signal: inTime(), timeoutMs: 300, graceMs: 100 }
-
-  await assert.rejects(runCommand([hangs], options), {
-    message: `${JSON.stringify(hangs)} failed: it did not end within 0.3 s`,
-  })
-
-  const all = readFileSync(pids, 'utf8').trim().split(' ').map(Number)
-  await eventually(() => all.every((pid) => !isAlive(pid)), 'all have ended')
-})
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch {
-    return false
-  }
-}
 
 test('a call that is stopped, and an actuator that is closed, end the command', async (t) => {
   const { folder } = open(t)

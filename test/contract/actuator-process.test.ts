@@ -189,6 +189,34 @@ test('a port that another process has is waited for, and what responds there ser
   )
 })
 
+test('all of them end after their requests when the actuator is closed', async (t) => {
+  const { actuator, rotation, port } = await open(t, [process.execPath, '-e', SERVE], {
+    stopMs: 60_000,
+  })
+  await actuator.setReplicas(2, inTime())
+  await eventually(() => rotation.held().join() === '3', 'two serve')
+  rotation.declared = rotation.declared.map((one) => ({ ...one, inFlight: 1 }))
+
+  const closed = actuator.close()
+  const held = rotation.held()
+  await eventually(async () => (await ask(port)) !== null, 'it serves its request')
+  rotation.declared = rotation.declared.map((one) => ({ ...one, inFlight: 0 }))
+  await closed
+
+  assert.deepEqual(held, ['1', '2', '3'])
+  assert.equal(await ask(port), null)
+})
+
+test('a program that cannot be started is an error, whatever the system says', async (t) => {
+  const { actuator } = await open(t, ['/etc/passwd/program'])
+
+  await assert.rejects(actuator.setReplicas(1, inTime()), {
+    message:
+      'cannot scale the processes of backend "vote" to 1: cannot start "/etc/passwd/program": spawn ENOTDIR',
+  })
+  assert.equal(await actuator.observed(inTime()), 0)
+})
+
 test('a program that replaces another goes on with the replicas that respond', async (t) => {
   const old = await open(t, [process.execPath, '-e', SERVE])
   await old.actuator.setReplicas(2, inTime())

@@ -13,6 +13,7 @@ import type { CheckSpec, ServiceSpec } from '../../src/agent/spec/agent-spec.ts'
 import { createProbe } from '../../src/health/probe.ts'
 import { startFakeRabbitmq } from '../support/fake-rabbitmq.ts'
 import { choosePort } from '../support/ports.ts'
+import { isRunning } from '../support/processes.ts'
 import { makeFolder } from '../support/program.ts'
 import { startRedis } from '../support/redis.ts'
 import { startSilent } from '../support/silent.ts'
@@ -186,12 +187,3 @@ test('a run that is called off ends at once', async (t) => {
 
   assert.match(result ?? '', /called off|complete response/)
 })
-
-/** Without those that have ended and whose parent has not looked yet. */
-function isRunning(pid: number): boolean {
-  try {
-    return !/^\d+ \(.*\) Z/s.test(readFileSync(`/proc/${pid}/stat`, 'utf8'))
-  } catch {
-    return false
-  }
-}

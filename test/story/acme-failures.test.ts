@@ -8,6 +8,7 @@ import { test } from 'node:test'
 import { connect } from 'node:tls'
 import { startPebble } from '../support/pebble.ts'
 import { choosePort } from '../support/ports.ts'
+import { isRunning } from '../support/processes.ts'
 import { makeFolder, startProgram } from '../support/program.ts'
 import { eventually } from '../support/until.ts'
 
@@ -43,12 +44,6 @@ path=clear-txt
 [ "$1" = present ] && path=set-txt
 exec curl -sf -d "{\\"host\\":\\"$2.\\",\\"value\\":\\"$3\\"}" "${records}/$path"
 `
-}
-
-/** Not a process that has ended and is not collected yet. */
-function isRunning(pid: string): boolean {
-  const path = `/proc/${pid}/stat`
-  return existsSync(path) && !/\) Z /.test(readFileSync(path, 'utf8'))
 }
 
 test('a hook that hangs at a renewal is ended and named, and the certificate before it serves', async (t) => {

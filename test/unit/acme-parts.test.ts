@@ -1,14 +1,10 @@
 // Parts of certificates by ACME that decide by themselves: sealing, back-off, the time of a renewal, hooks.
 import assert from 'node:assert/strict'
-import { existsSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { test } from 'node:test'
 import { runHook } from '../../src/acme/dns/hook.ts'
 import { nextFailure } from '../../src/acme/orders/back-off.ts'
 import { planWindow, renewalMoment } from '../../src/acme/orders/renewal.ts'
 import { createSealing } from '../../src/acme/storage/sealing.ts'
-import { makeFolder } from '../support/program.ts'
-import { eventually } from '../support/until.ts'
 
 const MINUTE = 60_000
 const DAY = 24 * 60 * MINUTE
@@ -77,33 +73,17 @@ test('keeps its moment while the window stays, and takes no window that ends bef
   assert.equal(planWindow({ ...said, end: 100 }, null, 1, 0), null)
 })
 
-test('a hook that hangs is killed with what it started, and what it wrote is in the error', async (t) => {
-  const file = join(makeFolder(t), 'pid')
-  const script = `sleep 1000 & echo $! > ${file}; echo waiting for DNS >&2; wait`
-
-  await assert.rejects(
-    runHook(['/bin/sh', '-c', script], ['present', 'n', 'v'], 500),
-    /failed \(present\): it did not end within 500 ms: "waiting for DNS"/,
-  )
-  const pid = readFileSync(file, 'utf8').trim()
-  await eventually(() => !isRunning(pid), 'what it started has ended')
-})
-
 test('a hook that fails or is not there says so', async () => {
   await assert.rejects(
     runHook(['/bin/sh', '-c', 'echo no >&2; exit 3'], ['cleanup', 'n', 'v'], 5_000),
-    /"\/bin\/sh" failed \(cleanup\): it ended with 3: "no"/,
+    { message: 'the hook "/bin/sh" failed (cleanup): it ended with 3: no' },
   )
-  await assert.rejects(runHook(['/nothing/here'], ['present', 'n', 'v'], 5_000), /ENOENT/)
+  await assert.rejects(runHook(['/nothing/here'], ['present', 'n', 'v'], 5_000), {
+    message: 'the hook "/nothing/here" failed (present): there is no such program',
+  })
   await runHook(
     ['/bin/sh', '-c', 'test "$1 $2 $3 $ACME_NAME" = "present n v n"', 'x'],
     ['present', 'n', 'v'],
     5_000,
   )
 })
-
-/** Not a process that has ended and is not collected yet. */
-function isRunning(pid: string): boolean {
-  const path = `/proc/${pid}/stat`
-  return existsSync(path) && !/\) Z /.test(readFileSync(path, 'utf8'))
-}

@@ -17,6 +17,7 @@ import { applyText, type Applied, type ApplySettings } from '../../src/rendering
 import { runCommand } from '../../src/rendering/run-command.ts'
 import { stagedPath } from '../../src/rendering/staged-name.ts'
 import { discard, replace, stage } from '../../src/rendering/target-file.ts'
+import { isRunning } from '../support/processes.ts'
 import { makeFolder } from '../support/program.ts'
 import { eventually } from '../support/until.ts'
 
@@ -269,15 +270,6 @@ test('what a failing command prints is shown in one line, without controls', asy
   assert.ok(failure.startsWith('exited with 1: '), failure)
   assert.ok(!failure.includes('\n') && !failure.includes('\u001b') && failure.length < 400, failure)
 })
-
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))
-  } catch {
-    return false
-  }
-}
 
 test('of the files that are staged and kept only the last one stays', async (t) => {
   const folder = makeFolder(t)

@@ -6,13 +6,14 @@
 import { dirname } from 'node:path'
 import { setTimeout as passed } from 'node:timers/promises'
 import type { ComposeActuatorSpec } from '../../model/actuator-spec.ts'
+import { messageOf } from '../../model/error-message.ts'
 import { isMap, quote } from '../../model/parsed.ts'
+import { type ProgramOptions, runProgram } from '../../model/run-program.ts'
 import { toId } from '../../providers/labels/definition.ts'
 import { beside } from '../../providers/source-kind.ts'
 import type { Actuator, ActuatorContext } from '../actuator.ts'
 import { type IsServer, whenIdle } from '../rotation.ts'
-import { cannotObserve, cannotScale, reasonOf } from './failure.ts'
-import { runCommand } from './run-command.ts'
+import { cannotScale, reasonOf, withReasons } from './failure.ts'
 
 /** Of `up`: it may wait for containers to stop. */
 const UP_MS = 300_000
@@ -22,6 +23,9 @@ const LIST_MS = 4_500
 /** To start compose costs about a tenth of a second of a core. */
 const LISTED_MS = 10_000
 const DRAIN_MS = 10_000
+/** Of what has not ended in time, between SIGTERM and SIGKILL. */
+const GRACE_MS = 5_000
+const MAX_OUTPUT = 1 << 20
 
 interface ComposeContainer {
   readonly name: string
@@ -44,13 +48,23 @@ export function openCompose(
     ...(project === null ? [] : ['--project-name', project]),
   ]
   const cwd = dirname(config)
+  // `docker compose`, without options.
+  const shown = command.filter((word, at) => at === 0 || (at === 1 && /^\w/.test(word)))
+  const failed = `${quote(shown.join(' '))} failed`
   let listed: { readonly replicas: number; readonly at: number } | null = null
   /** `up` that has not ended. */
   let running: { readonly replicas: number; readonly ended: Promise<void> } | null = null
 
+  function run(
+    args: readonly string[],
+    limits: Pick<ProgramOptions, 'signal' | 'timeoutMs' | 'graceMs'>,
+  ): Promise<string> {
+    return runProgram([...base, ...args], { failed, cwd, maxOutput: MAX_OUTPUT, ...limits })
+  }
+
   async function list(signal: AbortSignal): Promise<readonly ComposeContainer[]> {
-    const output = await runCommand([...base, 'ps', '--format', 'json', service], {
-      ...{ cwd, signal, timeoutMs: LIST_MS, graceMs: 0 },
+    const output = await run(['ps', '--format', 'json', service], {
+      ...{ signal, timeoutMs: LIST_MS, graceMs: 0 },
     })
     const found = parseContainers(output)
     listed = { replicas: found.length, at: performance.now() }
@@ -63,8 +77,8 @@ export function openCompose(
     try {
       await whenIdle(rotation, isVictim, DRAIN_MS, closing.signal)
       const scale = ['--scale', `${service}=${replicas}`, service]
-      await runCommand([...base, 'up', '--detach', '--no-recreate', '--no-deps', ...scale], {
-        ...{ cwd, signal: closing.signal, timeoutMs: UP_MS },
+      await run(['up', '--detach', '--no-recreate', '--no-deps', ...scale], {
+        ...{ signal: closing.signal, timeoutMs: UP_MS, graceMs: GRACE_MS },
       })
     } finally {
       hold.release()
@@ -82,7 +96,7 @@ export function openCompose(
       .map(({ name }) => toId(name))
     const outcome = up(replicas, new Set(victims)).then(
       () => null,
-      (error: unknown) => (error instanceof Error ? error : new Error(String(error))),
+      (error: unknown) => new Error(messageOf(error), { cause: error }),
     )
     running = { replicas, ended: outcome.then(() => void (running = null)) }
     const early = await Promise.race([outcome, accepted(signal)])
@@ -94,28 +108,18 @@ export function openCompose(
     })
   }
 
-  return {
-    async setReplicas(replicas, signal) {
-      try {
-        await set(replicas, signal)
-      } catch (error) {
-        throw cannotScale(what, replicas, error)
-      }
-    },
+  return withReasons(what, {
+    setReplicas: set,
     async observed(signal) {
       if (running !== null) return running.replicas
       if (listed !== null && performance.now() - listed.at < LISTED_MS) return listed.replicas
-      try {
-        return (await list(signal)).length
-      } catch (error) {
-        throw cannotObserve(what, error)
-      }
+      return (await list(signal)).length
     },
     async close() {
       closing.abort(new Error('the actuator was closed'))
       await running?.ended
     },
-  }
+  })
 }
 
 async function accepted(signal: AbortSignal): Promise<'accepted'> {

@@ -12,7 +12,7 @@ import type { Actuator, ActuatorContext } from '../actuator.ts'
 import { type IsServer, whenIdle } from '../rotation.ts'
 import { choosePoolChange, isRunning, type PoolMember } from './docker-pool.ts'
 import { openEngine } from './engine.ts'
-import { cannotObserve, cannotScale, reasonOf } from './failure.ts'
+import { reasonOf, withReasons } from './failure.ts'
 
 /** A start pulls nothing, but may wait for a network or a volume. */
 const START_MS = 30_000
@@ -154,21 +154,12 @@ export function openDockerPool(
     }
   }
 
-  return {
-    async setReplicas(replicas, signal) {
-      try {
-        await engine.use(signal, (client) => set(client, replicas, signal))
-      } catch (error) {
-        throw cannotScale(what, replicas, error)
-      }
-    },
+  return withReasons(what, {
+    setReplicas: (replicas, signal) =>
+      engine.use(signal, (client) => set(client, replicas, signal)),
     async observed(signal) {
-      try {
-        const all = await engine.use(signal, (client) => list(client, signal))
-        return all.filter(runs).length
-      } catch (error) {
-        throw cannotObserve(what, error)
-      }
+      const all = await engine.use(signal, (client) => list(client, signal))
+      return all.filter(runs).length
     },
     close() {
       closing.abort(new Error('the actuator was closed'))
@@ -177,7 +168,7 @@ export function openDockerPool(
       engine.close()
       return Promise.resolve()
     },
-  }
+  })
 }
 
 /** By the name that the Docker source gives it, or by the address. */

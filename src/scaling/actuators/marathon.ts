@@ -14,7 +14,7 @@ import {
   type Session,
 } from '../../providers/marathon/session.ts'
 import type { Actuator, ActuatorContext } from '../actuator.ts'
-import { cannotObserve, cannotScale } from './failure.ts'
+import { withReasons } from './failure.ts'
 import { findSource } from './named-source.ts'
 
 /** Of one request. */
@@ -107,25 +107,13 @@ export function openMarathon(
     }
   }
 
-  return {
-    async setReplicas(replicas, signal) {
-      try {
-        await set(replicas, signal)
-      } catch (error) {
-        throw cannotScale(what, replicas, error)
-      }
-    },
-    async observed(signal) {
-      try {
-        return await read(signal)
-      } catch (error) {
-        throw cannotObserve(what, error)
-      }
-    },
+  return withReasons(what, {
+    setReplicas: set,
+    observed: read,
     close() {
       session?.close()
       session = null
       return Promise.resolve()
     },
-  }
+  })
 }

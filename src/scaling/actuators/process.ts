@@ -13,11 +13,12 @@ import type { ProcessActuatorSpec } from '../../model/actuator-spec.ts'
 import { quote } from '../../model/parsed.ts'
 import type { Actuator, ActuatorContext } from '../actuator.ts'
 import { type Hold, type IsServer, whenIdle } from '../rotation.ts'
-import { cannotScale } from './failure.ts'
+import { withReasons } from './failure.ts'
 import { startOrphanGuard } from './orphan-guard.ts'
 import { accepts, supervise, type SupervisedProcess } from './supervised-process.ts'
 
 const MAX_PORT = 65_535
+const NEVER = new AbortController().signal
 /** Of the manager of services, for this program alone. */
 const OWN_VARIABLES = ['NOTIFY_SOCKET', 'WATCHDOG_PID', 'WATCHDOG_USEC', 'SLUICE_LAUNCHER']
 
@@ -154,7 +155,7 @@ export async function openProcesses(
       }
     })
     const failed = (await Promise.allSettled(started)).find(({ status }) => status === 'rejected')
-    if (failed?.status === 'rejected') throw cannotScale(what, count, failed.reason)
+    if (failed?.status === 'rejected') throw failed.reason
   }
 
   if (replaces) {
@@ -165,12 +166,10 @@ export async function openProcesses(
     }
     beginHold()
   }
-  return {
+  return withReasons(what, {
     async setReplicas(count) {
       const last = firstPort + count - 1
-      if (last > MAX_PORT) {
-        throw cannotScale(what, count, new Error(`the last one would have port ${last}`))
-      }
+      if (last > MAX_PORT) throw new Error(`the last one would have port ${last}`)
       wanted = count
       beginHold()
       for (const number of replicas.keys()) if (number > count) retire(number)
@@ -183,12 +182,16 @@ export async function openProcesses(
     async close() {
       isClosed = true
       for (const { leaving } of replicas.values()) leaving?.cancel.abort()
+      serving.clear()
+      hold?.update()
+      const isOurs: IsServer = (server) => replicas.has(replicaOf(server) ?? 0)
+      await whenIdle(rotation, isOurs, stopMs, NEVER)
       await Promise.all([...replicas.values()].map(({ process }) => process.stop()))
       replicas.clear()
       hold?.release()
       guard.close()
     },
-  }
+  })
 }
 
 function isThisMachine(host: string): boolean {

@@ -2,15 +2,15 @@
  * One process that is started again when it ends by itself, after a pause that grows. It waits for its port: another process may still
  * have it, one of the program that this one replaces.
  */
-import { type ChildProcess, spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { connect, createServer } from 'node:net'
 import { exponentialBackoff } from '../../model/backoff.ts'
 import { killGroup } from '../../model/kill-group.ts'
+import { spawnGroup, startProblem } from '../../model/run-program.ts'
 import type { Log } from '../../observe/log.ts'
 import { createOutputLines } from './output-lines.ts'
 import type { OrphanGuard } from './orphan-guard.ts'
-import { startProblem } from './run-command.ts'
 
 export interface ProcessPlan {
   /** For the log. */
@@ -83,13 +83,13 @@ export function supervise(plan: ProcessPlan, world: ProcessWorld): SupervisedPro
   function run(): void {
     const startedAt = performance.now()
     const [program = '', ...args] = plan.command
-    const running = spawn(program, args, {
+    // A Ctrl-C is for this program alone.
+    const running = spawnGroup(program, args, {
       cwd: plan.cwd,
       env: plan.env,
-      // A group of its own: what it starts ends with it, and a Ctrl-C is for this program.
-      detached: true,
       stdio: ['ignore', 'pipe', 'pipe'],
     })
+    if (running instanceof Error) return unstarted(startProblem(running))
     child = running
     const { pid } = running
     if (pid !== undefined) guard.add(pid)
@@ -99,20 +99,33 @@ export function supervise(plan: ProcessPlan, world: ProcessWorld): SupervisedPro
       started.resolve()
       void untilListening(running)
     })
-    running.once('error', (error) => gone(startProblem(error), true))
-    running.once('exit', (code, signal) => gone(signal ?? `code ${code}`, false))
+    running.once('error', (error) => {
+      if (gone()) unstarted(startProblem(error))
+    })
+    running.once('exit', (code, signal) => {
+      if (gone()) again(signal ?? `code ${code}`)
+    })
 
-    function gone(how: string, isUnstarted: boolean): void {
-      if (child !== running) return
+    /** False: that is known. */
+    function gone(): boolean {
+      if (child !== running) return false
       child = null
       if (pid !== undefined) {
         // What it has started may hold the port.
         killGroup(pid, 'SIGKILL')
         guard.remove(pid)
       }
+      return true
+    }
+
+    function unstarted(why: string): void {
+      started.reject(new Error(`cannot start ${JSON.stringify(program)}: ${why}`))
+      again(why)
+    }
+
+    function again(how: string): void {
       world.onEnded()
       if (stopping.signal.aborted) return ended.resolve()
-      if (isUnstarted) started.reject(new Error(`cannot start ${JSON.stringify(program)}: ${how}`))
       if (performance.now() - startedAt >= STEADY_MS) inARow = 0
       const pauseMs = exponentialBackoff(FIRST_PAUSE_MS, inARow++, LONGEST_PAUSE_MS)
       log.warn(fields, `${name} has ended (${how}) and is started again in ${pauseMs / 1000} s`)

@@ -11,7 +11,7 @@ import { HttpFailure } from '../../providers/http-client/failure.ts'
 import { notManager } from '../../providers/swarm/manager.ts'
 import type { Actuator, ActuatorContext } from '../actuator.ts'
 import { openEngine } from './engine.ts'
-import { cannotObserve, cannotScale } from './failure.ts'
+import { withReasons } from './failure.ts'
 
 const MAX_TRIES = 10
 const PAUSE_MS = 50
@@ -83,26 +83,20 @@ export function openSwarm(
     }
   }
 
-  return {
-    async setReplicas(replicas, signal) {
-      try {
-        await engine.use(signal, (client) => set(client, replicas, signal))
-      } catch (error) {
-        throw cannotScale(what, replicas, notManager(error, engine.where))
-      }
+  return withReasons(
+    what,
+    {
+      setReplicas: (replicas, signal) =>
+        engine.use(signal, (client) => set(client, replicas, signal)),
+      observed: async (signal) =>
+        (await engine.use(signal, (client) => read(client, signal))).replicas,
+      close() {
+        engine.close()
+        return Promise.resolve()
+      },
     },
-    async observed(signal) {
-      try {
-        return (await engine.use(signal, (client) => read(client, signal))).replicas
-      } catch (error) {
-        throw cannotObserve(what, notManager(error, engine.where))
-      }
-    },
-    close() {
-      engine.close()
-      return Promise.resolve()
-    },
-  }
+    { causeOf: (error) => notManager(error, engine.where) },
+  )
 }
 
 /** 500 with this text of older engines; newer ones have another status. */

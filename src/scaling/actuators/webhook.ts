@@ -7,7 +7,7 @@ import { isMap, quote } from '../../model/parsed.ts'
 import { HttpFailure } from '../../providers/http-client/failure.ts'
 import { createHttpClient, type HttpClient } from '../../providers/http-client/http-client.ts'
 import type { Actuator, ActuatorContext } from '../actuator.ts'
-import { cannotObserve, cannotScale } from './failure.ts'
+import { withReasons } from './failure.ts'
 import { SIGNATURE_HEADER, signatureOf } from './signature.ts'
 
 const TIMEOUT_MS = 10_000
@@ -51,35 +51,20 @@ export function openWebHook(
     return parseReplicas(body)
   }
 
-  return {
-    async setReplicas(replicas, signal) {
-      try {
-        await tell(replicas, signal)
-      } catch (error) {
-        throw cannotScale(
-          `backend ${quote(backend)} by the web-hook at ${hook.host}`,
-          replicas,
-          bare(error),
-        )
-      }
+  const by = (host: string): string => `backend ${quote(backend)} by the web-hook at ${host}`
+  return withReasons(
+    by(hook.host),
+    {
+      setReplicas: tell,
+      observed: (signal) => (observed === null ? Promise.resolve(ready()) : read(observed, signal)),
+      close() {
+        hook.client.close()
+        observed?.client.close()
+        return Promise.resolve()
+      },
     },
-    async observed(signal) {
-      if (observed === null) return ready()
-      try {
-        return await read(observed, signal)
-      } catch (error) {
-        throw cannotObserve(
-          `backend ${quote(backend)} by the web-hook at ${observed.host}`,
-          bare(error),
-        )
-      }
-    },
-    close() {
-      hook.client.close()
-      observed?.client.close()
-      return Promise.resolve()
-    },
-  }
+    { read: by((observed ?? hook).host), causeOf: bare },
+  )
 }
 
 interface Place {
