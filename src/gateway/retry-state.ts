@@ -2,7 +2,6 @@
  * The attempts of an exchange: the one under way, a hedge beside it, the servers that were tried, and how much of the request's
  * body has been sent. Knows whether the request can be sent again; forwarder.ts decides whether it is.
  */
-import { clock } from '../http/connection/clock.ts'
 import type { ResponseHead } from '../http/message/response-head.ts'
 import type { Exchange } from '../http/exchange.ts'
 import { grpcStatusOf, NO_GRPC_STATUS } from '../http/grpc/status.ts'
@@ -76,9 +75,7 @@ export abstract class RetryState {
   protected waitForServer(pool: Pool, error: ExchangeError | null): boolean {
     const { held } = pool
     if (held === null || error?.reason === 'SERVER_LIMIT' || !this.canRetry()) return false
-    const { exchange } = this
-    if (held.wasHeld(exchange) && clock.now - exchange.startedAt >= held.timeoutMs) return false
-    const place = held.join(this.#heldFor(pool), exchange)
+    const place = held.join(this.#heldFor(pool), this.exchange)
     if (place instanceof ExchangeError) this.respond(errorResponse(place))
     else this.timer = place
     return place !== null

@@ -141,7 +141,6 @@ export class Stream
   #waits(): boolean {
     const { held } = this.#pool
     if (held === null || this.#error?.reason === 'SERVER_LIMIT') return false
-    if (held.wasHeld(this) && readClock() - this.#startedAt >= held.timeoutMs) return false
     const place = held.join(
       {
         admit: () => {

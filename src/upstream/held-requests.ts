@@ -26,6 +26,14 @@ export interface HeldRequest {
   fault(error: unknown): void
 }
 
+interface Held {
+  readonly request: HeldRequest
+  /** When it came this time. */
+  readonly at: number
+  /** No callback is called any more. */
+  hasLeft: boolean
+}
+
 export interface HeldPool {
   readonly id: string
   readonly slot: Slot
@@ -67,62 +75,59 @@ export function holdOptionsOf({ scale }: Backend): HoldOptions | null {
 export class HeldRequests {
   readonly #pool: HeldPool
   #options: HoldOptions
-  #queue: WaitQueue<HeldRequest>
-  #queueMs: number
+  readonly #queue: WaitQueue<Held>
   /** Runs while requests wait. */
   #timer: NodeJS.Timeout | null = null
   /** Since when a server may be used; null: none may. */
   #warmSince: number | null = null
   #wokenAt = -Infinity
-  readonly #subjects = new WeakSet<object>()
+  /** When each began to wait for the first time. */
+  readonly #since = new WeakMap<object, number>()
 
   constructor(pool: HeldPool, options: HoldOptions) {
     this.#pool = pool
     this.#options = options
-    this.#queueMs = options.timeoutMs
     this.#queue = new WaitQueue(options.timeoutMs)
   }
 
-  /** For requests from now on. */
+  /** For those that wait, too. */
   update(options: HoldOptions): void {
     this.#options = options
-  }
-
-  /** How long a request waits at most. */
-  get timeoutMs(): number {
-    return this.#options.timeoutMs
+    this.#queue.waitMs = options.timeoutMs
   }
 
   /**
-   * Null: it does not wait, because a server may be used and the queue is empty. An error: the queue is full. `subject`: the argument
-   * of a later `wasHeld`.
+   * Null: it does not wait, because a server may be used and the queue is empty, or because its time is over. An error: the queue
+   * is full. `subject`: one that comes again goes on waiting in its place; the argument of a later `wasHeld`.
    */
   join(request: HeldRequest, subject: object): HeldPlace | ExchangeError | null {
-    const { id, slot, now } = this.#pool
+    const { id, slot } = this.#pool
     if (this.#queue.isEmpty && !this.#isCold()) return null
     const { most, timeoutMs } = this.#options
+    const now = this.#pool.now()
+    const since = this.#since.get(subject) ?? now
+    if (now - since >= timeoutMs) return null
     if (sumOverThreads(slot, COUNT.held) >= most) {
       count(slot, COUNT.heldRefused, 1)
       return new ExchangeError('COLD_START_FULL', `${most} requests wait for a server of ${id}`)
     }
-    if (this.#queue.isEmpty && this.#queueMs !== timeoutMs) {
-      this.#queue = new WaitQueue(timeoutMs)
-      this.#queueMs = timeoutMs
-    }
-    const waiter = this.#queue.add(request, now())
+    const waiter = this.#queue.add({ request, at: now, hasLeft: false }, since)
     count(slot, COUNT.held, 1)
-    this.#subjects.add(subject)
+    this.#since.set(subject, since)
     if (this.#timer === null) this.#begin()
     return new HeldPlace(this, waiter)
   }
 
   /** Whether it has waited. */
   wasHeld(subject: object): boolean {
-    return this.#subjects.has(subject)
+    return this.#since.has(subject)
   }
 
-  leave(waiter: Waiter<HeldRequest>): void {
-    if (waiter.isWaiting) this.#remove(waiter)
+  /** Never throws: it is part of the end of a request. */
+  leave(waiter: Waiter<Held>): void {
+    if (!waiter.isWaiting) return
+    waiter.item.hasLeft = true
+    guard(waiter.item.request, () => this.#remove(waiter))
   }
 
   /** The backend is removed, or does not scale to zero any longer: all try to find a server now, and do not come back here. */
@@ -134,7 +139,7 @@ export class HeldRequests {
 
   #begin(): void {
     this.#pool.setOpen(false)
-    this.#timer = setInterval(() => this.#poll(), POLL_MS).unref()
+    this.#timer = setInterval(() => this.#catching(() => this.#poll()), POLL_MS).unref()
     this.#wake(WAKE_AT_MOST_MS)
   }
 
@@ -143,6 +148,16 @@ export class HeldRequests {
     if (now - this.#wokenAt < everyMs) return
     this.#wokenAt = now
     this.#pool.onWake(this.#pool.id)
+  }
+
+  /** An exception is a fault of the request whose turn it is. */
+  #catching(step: () => void): void {
+    const { first } = this.#queue
+    try {
+      step()
+    } catch (error) {
+      ;(this.#queue.first ?? first)?.item.request.fault(error)
+    }
   }
 
   #poll(): void {
@@ -182,28 +197,30 @@ export class HeldRequests {
     return !this.#pool.endpoints().some((endpoint) => mayBeUsed(endpoint) || isTripped(endpoint))
   }
 
-  #expire(waiter: Waiter<HeldRequest>): void {
+  #expire(waiter: Waiter<Held>): void {
     const { id, slot } = this.#pool
     this.#remove(waiter)
+    if (waiter.item.hasLeft) return
     count(slot, COUNT.heldLate, 1)
     const error = new ExchangeError(
       'COLD_START_TIMEOUT',
-      `no server of ${id} was ready for it within ${this.#queueMs} ms`,
+      `no server of ${id} was ready for it within ${this.#queue.waitMs} ms`,
     )
-    this.#guard(waiter.item, () => waiter.item.refuse(error))
+    guard(waiter.item.request, (request) => request.refuse(error))
   }
 
-  #release(waiter: Waiter<HeldRequest>): void {
+  #release(waiter: Waiter<Held>): void {
     const { slot, setOpen, now } = this.#pool
     this.#remove(waiter)
+    if (waiter.item.hasLeft) return
     count(slot, COUNT.heldReleased, 1)
-    count(slot, COUNT.heldSeconds, (now() - waiter.expiresAt + this.#queueMs) / 1000)
+    count(slot, COUNT.heldSeconds, (now() - waiter.item.at) / 1000)
     setOpen(true)
-    this.#guard(waiter.item, () => waiter.item.admit())
+    guard(waiter.item.request, (request) => request.admit())
     setOpen(this.#queue.isEmpty)
   }
 
-  #remove(waiter: Waiter<HeldRequest>): void {
+  #remove(waiter: Waiter<Held>): void {
     this.#queue.remove(waiter)
     count(this.#pool.slot, COUNT.held, -1)
     if (!this.#queue.isEmpty || this.#timer === null) return
@@ -212,23 +229,23 @@ export class HeldRequests {
     this.#warmSince = null
     this.#pool.setOpen(true)
   }
+}
 
-  /** An exception is a fault of the request whose turn it is. */
-  #guard(request: HeldRequest, step: () => void): void {
-    try {
-      step()
-    } catch (error) {
-      request.fault(error)
-    }
+/** An exception is a fault of this request, and of no other. */
+function guard(request: HeldRequest, step: (request: HeldRequest) => void): void {
+  try {
+    step(request)
+  } catch (error) {
+    request.fault(error)
   }
 }
 
 /** The place of a request in the queue. */
 export class HeldPlace {
   readonly #held: HeldRequests
-  readonly #waiter: Waiter<HeldRequest>
+  readonly #waiter: Waiter<Held>
 
-  constructor(held: HeldRequests, waiter: Waiter<HeldRequest>) {
+  constructor(held: HeldRequests, waiter: Waiter<Held>) {
     this.#held = held
     this.#waiter = waiter
   }

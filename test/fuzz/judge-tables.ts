@@ -1,6 +1,6 @@
 /**
- * Lets hostile tables through everything that a change goes through: merge, admission, publication, the health monitor, and a serving
- * thread's gateway. Whatever is declared, nothing throws anywhere, and what is in force is whole.
+ * Lets hostile tables through everything that a change goes through: merge, admission, publication, the health monitor, the scaler,
+ * and a serving thread's gateway. Whatever is declared, nothing throws anywhere, and what is in force is whole.
  */
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
@@ -13,9 +13,14 @@ import { redact } from '../../src/control/redact.ts'
 import { Gateway } from '../../src/gateway/gateway.ts'
 import { backendsOfMiddleware } from '../../src/middleware/catalog.ts'
 import type { Delta, Snapshot } from '../../src/model/snapshot.ts'
+import type { ScaleReport } from '../../src/observe/reports/scale-report.ts'
 import type { DeclaredObject } from '../../src/providers/provider.ts'
+import type { Actuator } from '../../src/scaling/actuator.ts'
 import { systemMs } from '../../src/scoreboard/board-clock.ts'
 import { Scoreboard } from '../../src/scoreboard/scoreboard.ts'
+import { ALONE } from '../../src/scaling/acting-lock.ts'
+import { NO_EXCHANGE } from '../../src/scaling/measure-exchange.ts'
+import { createScaler } from '../../src/scaling/scaler.ts'
 import { openSource, type DeclaredSource } from '../support/declared.ts'
 import { createChance, type Chance } from './random.ts'
 import { hostileObject, SOURCES } from './tables.ts'
@@ -51,6 +56,17 @@ async function judgeTables(seed: number): Promise<void> {
     probe: () => Promise.resolve({ ok: true, tookMs: 1 }),
     sendHook: () => Promise.resolve(null),
     onFault,
+  })
+  let now = 0
+  const scaler = createScaler({
+    ...{ scoreboard, publisher, onFault, lock: ALONE, exchange: NO_EXCHANGE, dryRun: false },
+    open: () => Promise.resolve(hostileActuator(chance)),
+    doubtOf: () => null,
+    onDecision: ({ from, to }) => assert.notEqual(from, to),
+    log: { debug() {}, info() {}, warn() {}, error() {} },
+    now: () => now,
+    date: () => now,
+    random: () => 0.5,
   })
   const gateway = new Gateway({
     thread: 0,
@@ -102,6 +118,15 @@ async function judgeTables(seed: number): Promise<void> {
       if (publisher.number() > 0) await publisher.whenInForce(number)
       await applied
       monitor.tick()
+      for (const end = now + 8_000; now < end; now += 2_000) {
+        for (const backend of scaler.backends()) {
+          const to = chance.once(2) ? { replicas: chance.below(50) } : { delta: 1 }
+          if (chance.once(5)) scaler.request({ backend, to, input: 'api', reason: '', forMs: null })
+        }
+        scaler.sample()
+        await nextTurn()
+      }
+      assertScaled(scaler.report(), snapshot)
       assertWhole(snapshot)
       assertShown(admission, merge)
     }
@@ -109,6 +134,7 @@ async function judgeTables(seed: number): Promise<void> {
     assert.deepEqual(publisher.faults(), [])
     assert.deepEqual(gateway.problems(), [])
   } finally {
+    await scaler.stop()
     await monitor.stop()
     publisher.stop()
     gateway.destroy()
@@ -139,6 +165,33 @@ function assertWhole({ backends, frontends }: Snapshot): void {
     assert.equal(new Set(servers.map(({ url }) => url)).size, servers.length)
   }
   assert.equal(({} as Record<string, unknown>).polluted, undefined)
+}
+
+/** It does what it is told, or something else, or fails. */
+function hostileActuator(chance: Chance): Actuator {
+  let replicas = chance.below(20)
+  const respond = <T>(value: T): Promise<T> =>
+    chance.once(4) ? Promise.reject(new Error('no')) : Promise.resolve(value)
+  return {
+    setReplicas: (count) => respond(void (replicas = chance.once(3) ? chance.below(50) : count)),
+    observed: () => respond(chance.once(4) ? chance.pick([null, NaN, -1, 0.5, 1e300]) : replicas),
+    close: () => respond(undefined),
+  }
+}
+
+/** The backends with `scale` are scaled, and every decision is one within their bounds. */
+function assertScaled({ backends }: ScaleReport, snapshot: Snapshot): void {
+  const declared = [...snapshot.backends.values()].filter(({ scale }) => scale !== null)
+  assert.deepEqual(
+    backends.map(({ backend }) => backend).sort(),
+    declared.map(({ id }) => id).sort(),
+  )
+  for (const { backend, desired, decisions } of backends) {
+    assert.ok(desired === null || Number.isSafeInteger(desired), `${backend}: ${desired}`)
+    for (const { from, to } of decisions) {
+      assert.ok(Number.isSafeInteger(to) && to >= 0 && to <= 10_000, `${backend}: ${from} to ${to}`)
+    }
+  }
 }
 
 /** As the admin would. */

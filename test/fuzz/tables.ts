@@ -17,6 +17,12 @@ const NAMES = ['a', 'b', 'c', 'b'.repeat(125), 'a@redis', 'b@file', `${'b'.repea
 
 const HOOK = { url: 'http://hooks.example/x', form: { text: 'down' } }
 
+const HOOK_OF_SCALE = {
+  url: 'http://hooks.example/scale',
+  secret: 'long-enough-for-a-secret',
+  headers: { Authorization: 'x' },
+}
+
 const BREAKER = {
   condition: 'NetworkErrorRatio() > 0.5',
   requests: 20,
@@ -36,6 +42,30 @@ const MIDDLEWARES: Readonly<Record<string, object>> = {
   inflight: { requests: 100, queue: 5, wait: '1s' },
   ratelimit: { requests: 100, period: '1s', burst: 200, key: 'request.header.X-Key' },
 }
+
+const ACTUATORS: readonly object[] = [
+  { swarm: { service: 'shop_vote' } },
+  { docker: { label: 'app=vote', stop: '10s' } },
+  { compose: { service: 'vote', files: ['compose.yaml'] } },
+  { marathon: { app: '/shop/vote' } },
+  { webhook: { ...HOOK_OF_SCALE, observe: 'http://hooks.example/count' } },
+  { process: { command: ['node', 'app.mjs', '{port}'], port: 5001 } },
+]
+
+const SCALES: readonly object[] = [
+  { min: 1, max: 10, concurrency: 50, rps: { target: 100, utilisation: '70%' } },
+  { min: 2, max: 20, latency: { target: '250ms', deadBand: '20%', step: '50%' }, dryRun: true },
+  { min: 0, max: 5, zero: { idle: '5m', grace: '30s', maxPending: 100, timeout: '30s' } },
+  { max: 9, stableWindow: '60s', panicWindow: '6s', panicThreshold: 2, upRate: 10, downRate: 2 },
+  { max: 9, downDelay: '5m', cooldown: { up: '10s', down: '1m' } },
+  {
+    max: 9,
+    inputs: {
+      ...{ hold: '5m', orbiter: { up: 2, down: 1 }, alertmanager: {} },
+      prometheus: { url: 'http://prometheus:9090', query: 'sum(up)', target: 1, interval: '15s' },
+    },
+  },
+]
 
 const ANSWERS: Readonly<Record<string, object>> = {
   redirect: { to: 'https://vote.example', status: 308, keepPath: true },
@@ -90,6 +120,9 @@ function template(kind: ObjectKind, chance: Chance): unknown {
         retry: { attempts: 2, when: 'IsNetworkError()' },
         tls: { serverName: 'b.example' },
         slowStart: '5s',
+        ...(chance.once(2)
+          ? { scale: { actuator: chance.pick(ACTUATORS), ...chance.pick(SCALES) } }
+          : {}),
       }
     case 'server':
       return chance.pick<unknown>(['http://10.0.0.3:80', { url: 'http://10.0.0.4:80', weight: 1 }])

@@ -1,6 +1,6 @@
 /**
  * A gateway in this process with one server of every behaviour, clients that use every part of it, and a seam of the data plane
- * that is made to throw. What gives counts back (Endpoint.closed, Pool.done, LiveListener.leave, MiddlewareChain.onEnd) is no seam: it has no part
+ * that is made to throw. What gives counts back (Endpoint.closed, Pool.done, LiveListener.leave, HeldRequests.leave, MiddlewareChain.onEnd) is no seam: it has no part
  * that can fail; nor is what catches: clientGone, MiddlewareChain.resume, what a connection
  * tells its attempt.
  */
@@ -21,9 +21,10 @@ import { Http1Connection } from '../../src/http/connection/http1-connection.ts'
 import { KeyTable } from '../../src/policy/limiting/key-table.ts'
 import { WaitQueue } from '../../src/policy/limiting/wait-queue.ts'
 import { RoutingTable } from '../../src/routing/table.ts'
-import { COUNT, SHARED } from '../../src/scoreboard/layout.ts'
+import { COUNT, NO_TRAFFIC, SHARED } from '../../src/scoreboard/layout.ts'
 import { ResponseBody } from '../../src/upstream/endpoint/response-body.ts'
 import { Endpoint } from '../../src/upstream/endpoint/endpoint.ts'
+import { HeldRequests } from '../../src/upstream/held-requests.ts'
 import { Pool } from '../../src/upstream/pool.ts'
 import { PoolRetryBudget } from '../../src/upstream/retry-budget.ts'
 import { RequestWriter } from '../../src/upstream/endpoint/request-writer.ts'
@@ -34,6 +35,7 @@ import { connectClient, type Client } from '../support/client.ts'
 import { startGateway, type TestGateway } from '../support/gateway.ts'
 import { freePort, OK, startOrigin, type Script } from '../support/origin.ts'
 import { get, request } from '../support/refusal.ts'
+import { eventually } from '../support/until.ts'
 
 /** Of every class on the way of an exchange, what is called on it from outside, and what sockets, timers and deadlines call. */
 export const SEAMS: readonly (readonly [of: { readonly prototype: object }, methods: string])[] = [
@@ -61,6 +63,7 @@ export const SEAMS: readonly (readonly [of: { readonly prototype: object }, meth
   [ReplayBuffer, 'attach detach resume bodyData bodyEnd resumeResponse'],
   [Attempt, 'send expire abandon abandonLate loseRace'],
   [Pool, 'pick linesFor whyNone'],
+  [HeldRequests, 'join wasHeld'],
   [Tiers, 'pick'],
   [Stickiness, 'pick cookieFor'],
   [PoolRetryBudget, 'countRequest tryTake'],
@@ -75,7 +78,7 @@ export const SEAMS: readonly (readonly [of: { readonly prototype: object }, meth
   [WaitQueue, 'add remove'],
 ]
 
-const WAITING = new Set(['late', 'tried', 'slow'])
+const WAITING = new Set(['late', 'tried', 'slow', 'cold too long'])
 const PIECE = 'x'.repeat(40_000)
 const SWITCH = 'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n'
 
@@ -138,6 +141,10 @@ export async function openWorld(t: TestContext): Promise<World> {
   const route = (name: string, backend: string, rest: object = {}): object => ({
     [name]: { route: `PathPrefix("/${name}/")`, backend, ...rest },
   })
+  const fromZero = (zero: object, server: string): object => ({
+    ...{ servers: { one: server }, retry: again },
+    scale: { actuator: { swarm: { service: 'cold' } }, min: 0, max: 1, zero },
+  })
   const limits = [
     { kind: 'connlimit', connections: 12 },
     { kind: 'inflight', requests: 1, queue: 20, wait: '20s' },
@@ -155,6 +162,9 @@ export async function openWorld(t: TestContext): Promise<World> {
       flaky: { servers: { bad: resetting.url, good: origin.url }, retry: again },
       dead: { servers: { dead } },
       hedged: { servers: both, retry: { ...again, hedge: { after: '1ms' } } },
+      cold: fromZero({ timeout: '20s' }, origin.url),
+      left: fromZero({ timeout: '2s' }, other.url),
+      never: fromZero({ timeout: '50ms' }, origin.url),
     },
     frontends: {
       ...route('plain', 'plain'),
@@ -166,12 +176,44 @@ export async function openWorld(t: TestContext): Promise<World> {
       ...route('late', 'plain', { timeouts: { request: '50ms' } }),
       ...route('tried', 'plain', { timeouts: { try: '50ms' }, retry: { attempts: 1 } }),
       ...route('slow', 'plain', { timeouts: { firstByte: '50ms' }, retry: { attempts: 1 } }),
+      ...route('cold', 'cold'),
+      ...route('left', 'left'),
+      ...route('never', 'never'),
       ...route('limited', 'plain', { middlewares: limits }),
     },
   })
 
   const { scoreboard } = gateway
   const slots = scoreboard.allocate()
+
+  /** Its server gets requests, or not. */
+  function warm(backend: string, isWarm: boolean): void {
+    for (const slot of slotsOf(backend).servers) {
+      const { shared, at } = scoreboard.slot(slot)
+      Atomics.store(shared, at + SHARED.trafficShare, isWarm ? 0 : NO_TRAFFIC)
+    }
+  }
+
+  const slotsOf = (backend: string): { slot: number; servers: readonly number[] } => {
+    const found = [...gateway.placed().backends].find(({ id }) => id === backend)
+    if (found === undefined) throw new Error(`there is no backend ${backend}`)
+    return { slot: found.slot, servers: [...found.servers].map(({ slot }) => slot) }
+  }
+  warm('left', false)
+  warm('never', false)
+
+  /** Sends a request, and resolves when it waits for a server or has ended. */
+  async function askCold(client: Client, backend: string): Promise<{ status: Promise<number> }> {
+    let isOver = false
+    const status = client.ask(get(`/${backend}/small`)).then((response) => response.status)
+    status.then(
+      () => (isOver = true),
+      () => (isOver = true),
+    )
+    const { slot } = slotsOf(backend)
+    await eventually(() => isOver || scoreboard.sum(slot, COUNT.held) > 0, 'it waits')
+    return { status }
+  }
 
   /** On a connection of its own, closed behind it. */
   async function on(act: (client: Client) => Promise<string>): Promise<string> {
@@ -209,6 +251,26 @@ export async function openWorld(t: TestContext): Promise<World> {
       ['late', asks(get('/late/never'), 504, null)],
       ['tried', asks(get('/tried/never'), 504, null)],
       ['slow', asks(get('/slow/never'), 504, null)],
+      [
+        'cold',
+        () =>
+          on(async (client) => {
+            warm('cold', false)
+            const { status } = await askCold(client, 'cold')
+            warm('cold', true)
+            return (await status) === 200 ? 'well' : `answered ${await status}`
+          }),
+      ],
+      [
+        'leaves when it waits',
+        () =>
+          on(async (client) => {
+            await askCold(client, 'left')
+            client.reset()
+            return 'well'
+          }),
+      ],
+      ['cold too long', asks(get('/never/small'), 503, null)],
       ['nowhere', asks(get('/nowhere'), 404, null)],
       ['limited', asks(get('/limited/small'), 200)],
       ['limited too', asks(get('/limited/large'), 200, 3 * PIECE.length)],

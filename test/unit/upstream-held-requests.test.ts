@@ -4,6 +4,7 @@ import { test, type TestContext } from 'node:test'
 import type { ScaleSpec } from '../../src/model/scale.ts'
 import type { Backend } from '../../src/model/snapshot.ts'
 import { COUNT, NO_TRAFFIC } from '../../src/scoreboard/layout.ts'
+import type { BalancedRequest } from '../../src/upstream/balancing/balancer.ts'
 import type { Endpoint } from '../../src/upstream/endpoint/endpoint.ts'
 import type { HeldPlace } from '../../src/upstream/held-requests.ts'
 import { Pool } from '../../src/upstream/pool.ts'
@@ -16,7 +17,7 @@ interface Site {
   readonly admitted: string[]
   readonly refused: string[]
   /** False: it does not wait. */
-  ask(name: string, thread?: number): HeldPlace | false | 'refused'
+  ask(name: string, thread?: number, request?: BalancedRequest): HeldPlace | false | 'refused'
   /** `connections`: the limit of each server. */
   declare(
     names: readonly string[],
@@ -48,10 +49,9 @@ function start(t: TestContext): Site {
     board,
     admitted,
     refused,
-    ask(name, thread = 0) {
+    ask(name, thread = 0, request = makeRequest()) {
       const pool = pools[thread]
       if (pool === undefined || pool.held === null) throw new Error('there is no such pool')
-      const request = makeRequest()
       const place = pool.held.join(
         {
           admit() {
@@ -202,6 +202,50 @@ test('each waits for the time that was declared when it came', (t) => {
 
   assert.deepEqual(first, ['early: COLD_START_TIMEOUT'])
   assert.deepEqual(refused, ['early: COLD_START_TIMEOUT', 'late: COLD_START_TIMEOUT'])
+})
+
+test('a shorter time holds for those that wait, too', (t) => {
+  const { ask, declare, pass, refused } = start(t)
+  declare([], { timeoutMs: 10_000 })
+  ask('early')
+  pass(50)
+  declare([], { timeoutMs: 100 })
+  ask('late')
+
+  pass(50)
+  const first = [...refused]
+  pass(50)
+
+  assert.deepEqual(first, ['early: COLD_START_TIMEOUT'])
+  assert.deepEqual(refused, ['early: COLD_START_TIMEOUT', 'late: COLD_START_TIMEOUT'])
+})
+
+test('one whose server refused it waits again in its place, and in the same time', (t) => {
+  const { ask, board, declare, pass, admitted, refused } = start(t)
+  declare([], { timeoutMs: 1_000 })
+  const request = makeRequest()
+  ask('first', 0, request)
+  pass(100)
+  ask('second')
+  pass(500)
+  declare(['a'], { timeoutMs: 1_000 })
+  pass(10)
+  board.setShared('a', 'trafficShare', NO_TRAFFIC)
+  ask('third')
+  pass(100)
+  ask('first again', 0, request)
+
+  pass(280)
+  const before = [...refused]
+  pass(10)
+  const after = [...refused]
+  pass(1_000)
+
+  assert.deepEqual(admitted, ['first', 'second'])
+  assert.deepEqual(before, [])
+  assert.deepEqual(after, ['first again: COLD_START_TIMEOUT'])
+  assert.deepEqual(refused, ['first again: COLD_START_TIMEOUT', 'third: COLD_START_TIMEOUT'])
+  assert.equal(ask('first at last', 0, request), false)
 })
 
 test('one that leaves is neither released nor refused, and counts no more', (t) => {

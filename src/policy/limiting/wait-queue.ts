@@ -1,9 +1,9 @@
 /**
  * A first-in, first-out queue with the same maximum wait for each item, so that the first item also expires first. An item can
- * be removed anywhere in the queue at constant cost.
+ * be removed anywhere in the queue at constant cost. One that comes back is in the place that it would have kept.
  */
 export class WaitQueue<T> {
-  readonly #waitMs: number
+  #waitMs: number
   #first: Waiter<T> | null = null
   #last: Waiter<T> | null = null
 
@@ -19,19 +19,36 @@ export class WaitQueue<T> {
     return this.#first
   }
 
-  /** Adds an item at the end; `now` in ms. */
-  add(item: T, now: number): Waiter<T> {
-    const waiter: Waiter<T> = {
-      item,
-      expiresAt: now + this.#waitMs,
-      isWaiting: true,
-      previous: this.#last,
-      next: null,
+  get waitMs(): number {
+    return this.#waitMs
+  }
+
+  /** Those that wait, too, wait so long at most. */
+  set waitMs(ms: number) {
+    for (let waiter = this.#first; waiter !== null; waiter = waiter.next) {
+      waiter.expiresAt += ms - this.#waitMs
     }
-    if (this.#last === null) this.#first = waiter
-    else this.#last.next = waiter
-    this.#last = waiter
+    this.#waitMs = ms
+  }
+
+  /** `since`: when its wait began, ms: now, or earlier if it was here before. The cost is that of those that wait for longer. */
+  add(item: T, since: number): Waiter<T> {
+    const expiresAt = since + this.#waitMs
+    let previous = this.#last
+    if (previous !== null && previous.expiresAt > expiresAt) previous = this.#lastBefore(expiresAt)
+    const next = previous === null ? this.#first : previous.next
+    const waiter: Waiter<T> = { item, expiresAt, isWaiting: true, previous, next }
+    if (previous === null) this.#first = waiter
+    else previous.next = waiter
+    if (next === null) this.#last = waiter
+    else next.previous = waiter
     return waiter
+  }
+
+  #lastBefore(time: number): Waiter<T> | null {
+    let last: Waiter<T> | null = null
+    for (let one = this.#first; one !== null && one.expiresAt <= time; one = one.next) last = one
+    return last
   }
 
   /** Removes the item, if it is still in the queue. */
@@ -48,10 +65,10 @@ export class WaitQueue<T> {
   }
 }
 
-/** An item in the queue, or one that was removed. Only the queue changes the links. */
+/** An item in the queue, or one that was removed. Only the queue changes it. */
 export interface Waiter<T> {
   readonly item: T
-  readonly expiresAt: number
+  expiresAt: number
   isWaiting: boolean
   previous: Waiter<T> | null
   next: Waiter<T> | null
