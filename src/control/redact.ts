@@ -82,6 +82,9 @@ const URL_SECRET = /^([a-z][a-z0-9+.-]*:\/\/(?:[^/?#@:]*:(?=[^/?#]*@))?)[^/?#]+@
 /** In any case: vulcand has `OnTripped`. */
 const HOOK_NAMES: ReadonlySet<string> = new Set(['ontripped', 'onstandby', 'webhook'])
 
+/** Whose headers are a login, whatever their names are. */
+const WITH_HEADERS: ReadonlySet<string> = new Set(['health', 'prometheus'])
+
 /** Hides what is secret by its name or its form. */
 export function redactValue(value: unknown): unknown {
   if (typeof value === 'string') return value.replace(URL_SECRET, `$1${hidden}@`)
@@ -95,7 +98,7 @@ function redactMember(name: string, item: unknown): unknown {
   if (item !== null && SECRET_NAMES.has(folded)) return hidden
   // A header may have the name of a hook.
   if (HOOK_NAMES.has(folded) && isMap(item)) return redactHook(item)
-  if (folded === 'health' && isMap(item) && isMap(item['headers'])) {
+  if (WITH_HEADERS.has(folded) && isMap(item) && isMap(item['headers'])) {
     return { ...item, headers: hideScalars(item['headers']) }
   }
   return redactValue(item)

@@ -83,6 +83,8 @@ export interface ScaleSteps {
 /** An instant query, whose result divided by `target` is the number of replicas. */
 export interface PrometheusInput {
   readonly url: string
+  /** Of its requests: a login, a tenant. */
+  readonly headers: Readonly<Record<string, string>>
   readonly query: string
   readonly target: number
   readonly intervalMs: number

@@ -37,13 +37,16 @@ export function openScaling(parts: ScalingParts): Scaler {
   const { lock, exchange } = registry
   const scaler = createScaler({
     ...{ scoreboard, publisher, log, onFault },
-    open: (spec, { id: backend, ready }) => {
+    open: (spec, { id: backend, ready, isDry }) => {
       const sources = settings.sources.map((one) => withFiles(one, config))
       const rotation = {
         servers: () => health.serversOf(backend),
         hold: (isHeld: IsServer) => health.hold(backend, isHeld),
       }
-      return openActuator(spec, { ...{ backend, ready, rotation, replaces, sources, config, log } })
+      return openActuator(spec, {
+        ...{ backend, ready, rotation, sources, config, log },
+        replaces: replaces && !isDry,
+      })
     },
     ...{ lock, exchange },
     dryRun: settings.scaling.dryRun,
@@ -66,6 +69,13 @@ export function openScaling(parts: ScalingParts): Scaler {
 
   return {
     ...scaler,
+    report() {
+      const { backends, ...rest } = scaler.report()
+      const withInputs = backends.map((one) => ({
+        ...{ ...one, prometheus: prometheus.report(one.backend) },
+      }))
+      return { ...rest, backends: withInputs }
+    },
     start() {
       registry.begin()
       scaler.start()

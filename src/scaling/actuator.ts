@@ -33,7 +33,7 @@ export interface ActuatorContext {
   readonly ready: () => number
   /** Its servers: an actuator that chooses which of them stop takes these out of rotation first. */
   readonly rotation: Rotation
-  /** This program replaces another one, which still runs (a live upgrade). */
+  /** This program goes on with what another one has started, which still runs (a live upgrade). Not in a dry run. */
   readonly replaces: boolean
   readonly log: Log
 }

@@ -45,6 +45,8 @@ export interface ScaledBackend {
   readonly id: string
   /** How many of its servers take requests now. */
   readonly ready: () => number
+  /** Decisions change nothing. */
+  readonly isDry: boolean
 }
 
 /** After this time without it, the number of replicas is unknown. */
@@ -53,6 +55,7 @@ const OBSERVED_MS = 15_000
 const SHOWN_MS = 10_000
 const WARN_EVERY_MS = 60_000
 const WAKE_EVERY_MS = 500
+const REPLACED = 'another actuator is declared'
 
 export class BackendScaler {
   readonly id: string
@@ -63,6 +66,8 @@ export class BackendScaler {
   readonly #asked = new AskedReplicas()
   readonly #history = new DecisionHistory()
   #actuator: BoundedActuator
+  /** Settles when the actuators before this one have ended, in bounded time: two of them never act on the same replicas. */
+  #replaced: Promise<unknown>
   #observed: { readonly replicas: number; readonly at: number } | null = null
   /** What the provider has taken and does not show yet. */
   #taken: { readonly replicas: number; readonly before: number; readonly at: number } | null = null
@@ -74,13 +79,21 @@ export class BackendScaler {
   #begunAt = -Infinity
   #isClosed = false
 
-  constructor(id: string, spec: ScaleSpec, meter: LoadMeter, context: ScalerContext) {
+  /** `before`: what has scaled a backend of this id, as long as it has not ended. Never rejects. */
+  constructor(
+    id: string,
+    spec: ScaleSpec,
+    meter: LoadMeter,
+    context: ScalerContext,
+    before: Promise<unknown> = Promise.resolve(),
+  ) {
     this.id = id
     this.meter = meter
     this.#spec = spec
     this.#context = context
     this.#autoscaler = new Autoscaler(spec, context.now())
     this.#actuator = this.#open(spec)
+    this.#replaced = before
   }
 
   /** Another declaration: what was measured and asked for stays. */
@@ -89,7 +102,7 @@ export class BackendScaler {
     this.#spec = spec
     this.#autoscaler.update(spec)
     if (isEqual(spec.actuator, before)) return
-    void this.#actuator.close()
+    this.#replaced = Promise.all([this.#replaced, this.#actuator.close(REPLACED)])
     this.#actuator = this.#open(spec)
     this.#observed = null
     this.#taken = null
@@ -159,6 +172,7 @@ export class BackendScaler {
     return { taken: true, replicas, waits: this.#waits() }
   }
 
+  /** Without inputs that ask by themselves. */
   report(): BackendScaleReport {
     const { now, date } = this.#context
     const { min, max } = this.#spec
@@ -184,6 +198,7 @@ export class BackendScaler {
             },
       metrics: this.#decision === null ? [] : toMetrics(this.#decision),
       problem: this.#problem,
+      prometheus: null,
       counts: { decisions: this.#history.counts(), failures: { ...this.#actuator.failures } },
       decisions: this.#history.latest(),
     }
@@ -193,18 +208,23 @@ export class BackendScaler {
   async close(): Promise<void> {
     this.#isClosed = true
     this.#isAgain = false
-    await this.#actuator.close()
+    await Promise.all([this.#replaced, this.#actuator.close()])
     await this.#round
   }
 
   #open({ actuator }: ScaleSpec): BoundedActuator {
-    const backend = { id: this.id, ready: () => this.meter.ready() }
-    return new BoundedActuator(() => this.#context.open(actuator, backend), this.#context)
+    const open = (): Promise<Actuator> => {
+      const backend = { id: this.id, ready: () => this.meter.ready(), isDry: this.#isDry() }
+      return this.#context.open(actuator, backend)
+    }
+    return new BoundedActuator(open, this.#context)
   }
 
   /** Rejects only for a fault of Sluice. */
   async #run(): Promise<void> {
     const actuator = this.#actuator
+    await this.#replaced
+    if (this.#actuator !== actuator || this.#isClosed) return
     let isFresh = false
     try {
       const replicas = await actuator.observed()
@@ -271,19 +291,23 @@ export class BackendScaler {
       }
       return
     }
-    if (this.#actuator.isPausing()) return
+    const actuator = this.#actuator
+    if (actuator.isPausing()) return
     try {
-      await this.#actuator.setReplicas(decision.replicas)
+      await actuator.setReplicas(decision.replicas)
     } catch (error) {
       if (this.#isClosed) return
       const reason = messageOf(error)
       this.#note(make('failed', reason), null)
+      if (this.#actuator !== actuator) return
       this.#complain(`cannot scale from ${observed} to ${decision.replicas} replicas: ${reason}`)
       return
     }
-    this.#taken = { replicas: decision.replicas, before: observed, at: now() }
-    this.#autoscaler.changed(now(), direction)
-    if (isFresh) this.#recover()
+    if (this.#actuator === actuator) {
+      this.#taken = { replicas: decision.replicas, before: observed, at: now() }
+      this.#autoscaler.changed(now(), direction)
+      if (isFresh) this.#recover()
+    }
     this.#note(make('done', null), text)
   }
 

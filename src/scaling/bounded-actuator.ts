@@ -100,13 +100,13 @@ export class BoundedActuator {
     this.#setting?.abort(new Error(reason))
   }
 
-  /** Calls in progress end. Never rejects. */
-  async close(): Promise<void> {
-    this.#ending.abort(new Error('it is closed'))
+  /** Calls in progress end, for a reason for people. Never rejects. */
+  async close(reason: string = 'it is closed'): Promise<void> {
+    this.#ending.abort(new Error(reason))
     const opened = this.#actuator
     if (opened === null) return
-    const closed = opened.then((one) => one.close()).catch(() => {})
-    await Promise.race([closed, wait(this.#times.closeMs)])
+    const closed = opened.then((one) => one.close())
+    await Promise.race([Promise.allSettled([closed, this.#hanging]), wait(this.#times.closeMs)])
   }
 
   async #within<T>(

@@ -4,10 +4,12 @@
  * acts asks.
  */
 import { denyHost } from '../model/denied-address.ts'
+import { isEqual } from '../model/equal.ts'
 import { messageOf } from '../model/error-message.ts'
 import { isMap } from '../model/parsed.ts'
 import type { PrometheusInput, ScaleSpec } from '../model/scale.ts'
 import type { Log } from '../observe/log.ts'
+import type { PrometheusReport } from '../observe/reports/scale-report.ts'
 import type { HttpClient } from '../providers/http-client/http-client.ts'
 import type { RequestScale } from './scale-request.ts'
 
@@ -27,6 +29,8 @@ export interface PrometheusInputs {
   start(): void
   /** What `start` does twice a second; resolves when the queries that it began have ended. */
   tick(): Promise<void>
+  /** Null: the backend has no query. */
+  report(backend: string): PrometheusReport | null
   stop(): Promise<void>
 }
 
@@ -35,7 +39,9 @@ interface Watched {
   dueAt: number
   client: Promise<HttpClient> | null
   asking: Promise<void> | null
+  value: number | null
   problem: string | null
+  failures: number
 }
 
 const TICK_MS = 500
@@ -58,9 +64,12 @@ export function createPrometheusInputs(options: PrometheusInputsOptions): Promet
       if (input === null) continue
       found.add(backend)
       const known = watched.get(backend)
-      if (known?.input === input) continue
+      if (known !== undefined && isEqual(known.input, input)) continue
       if (known !== undefined) forget(backend, known)
-      watched.set(backend, { input, dueAt: now(), client: null, asking: null, problem: null })
+      watched.set(backend, {
+        ...{ input, dueAt: now(), client: null, asking: null },
+        ...{ value: null, problem: null, failures: known?.failures ?? 0 },
+      })
     }
     for (const [backend, one] of watched) if (!found.has(backend)) forget(backend, one)
   }
@@ -72,7 +81,11 @@ export function createPrometheusInputs(options: PrometheusInputsOptions): Promet
 
   async function tick(): Promise<void> {
     follow()
-    if (!isActing()) return
+    if (!isActing()) {
+      // The instance that acts has results and problems of its own.
+      for (const one of watched.values()) one.value = one.problem = null
+      return
+    }
     const at = now()
     const begun: Promise<void>[] = []
     for (const [backend, one] of watched) {
@@ -88,9 +101,11 @@ export function createPrometheusInputs(options: PrometheusInputsOptions): Promet
   async function ask(backend: string, one: Watched): Promise<void> {
     const { input } = one
     let problem: string | null = null
+    let value: number | null = null
+    const isOver = (): boolean => watched.get(backend) !== one || stopping.signal.aborted
     try {
-      const value = await query(one)
-      if (watched.get(backend) !== one || stopping.signal.aborted) return
+      value = await query(one)
+      if (isOver()) return
       if (value === null) problem = 'the query has no result'
       else {
         const answer = request({
@@ -103,9 +118,11 @@ export function createPrometheusInputs(options: PrometheusInputsOptions): Promet
         if (!answer.taken) problem = answer.refused
       }
     } catch (error) {
-      if (stopping.signal.aborted) return
+      if (isOver()) return
       problem = messageOf(error)
     }
+    one.value = value
+    if (problem !== null) one.failures++
     if (problem !== one.problem) {
       const about = `Prometheus says nothing about backend "${backend}"`
       if (problem !== null) log.warn({ backend }, `${about}: ${problem}`)
@@ -117,13 +134,10 @@ export function createPrometheusInputs(options: PrometheusInputsOptions): Promet
 
   /** Null: there is no result. Rejects with a message for people. */
   async function query(one: Watched): Promise<number | null> {
-    const { url, query: text } = one.input
-    const { origin, hostname, pathname, username, password } = new URL(url)
+    const { url, headers, query: text } = one.input
+    const { origin, hostname, pathname } = new URL(url)
     const denied = denyHost(hostname.replace(/^\[|\]$/g, ''))
     if (denied !== null) throw new Error(`${hostname} is not asked: it ${denied}`)
-    const login = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`
-    const headers: Record<string, string> =
-      username === '' ? {} : { authorization: `Basic ${Buffer.from(login).toString('base64')}` }
     const client = await (one.client ??= open(origin, headers)).catch((error: unknown) => {
       one.client = null
       throw error
@@ -143,6 +157,12 @@ export function createPrometheusInputs(options: PrometheusInputsOptions): Promet
       timer ??= setInterval(() => void tick(), TICK_MS).unref()
     },
     tick,
+    report(backend) {
+      const one = watched.get(backend)
+      if (one === undefined) return null
+      const { value, problem, failures } = one
+      return { value, problem, failures }
+    },
     async stop() {
       if (timer !== null) clearInterval(timer)
       stopping.abort()

@@ -51,8 +51,8 @@ export function createScaler(options: ScalerOptions): Scaler {
   const scalers = new Map<string, BackendScaler>()
   const specs = new Map<string, ScaleSpec>()
   const queues = new QueueSlots()
-  /** Of backends that are no longer scaled. */
-  const closing = new Set<Promise<void>>()
+  /** Of backends that are no longer scaled, and have not ended. */
+  const closing = new Map<string, Promise<void>>()
   let timer: NodeJS.Timeout | null = null
   let tickedAt = -Infinity
   let wasActing = false
@@ -91,7 +91,8 @@ export function createScaler(options: ScalerOptions): Scaler {
       log.error({ backend: id }, `backend "${id}" is not scaled: ${reason}`)
       return
     }
-    const scaler = known ?? new BackendScaler(id, scale, new LoadMeter(slot, now()), options)
+    const scaler =
+      known ?? new BackendScaler(id, scale, new LoadMeter(slot, now()), options, closing.get(id))
     specs.set(id, scale)
     if (known === undefined) {
       scalers.set(id, scaler)
@@ -112,8 +113,10 @@ export function createScaler(options: ScalerOptions): Scaler {
     const closed: Promise<void> = scaler
       .close()
       .catch((error: unknown) => onFault({ kind: 'backend', id }, error))
-      .finally(() => closing.delete(closed))
-    closing.add(closed)
+      .finally(() => {
+        if (closing.get(id) === closed) closing.delete(id)
+      })
+    closing.set(id, closed)
   }
 
   function watchQueues(): void {
@@ -187,7 +190,7 @@ export function createScaler(options: ScalerOptions): Scaler {
       const released = lock.close()
       await drained.catch(() => {})
       for (const id of [...scalers.keys()]) forget(id)
-      await Promise.all(closing)
+      await Promise.all(closing.values())
       await released
     },
   }

@@ -43,7 +43,8 @@ const secret = scalar(
   },
 )
 
-const headers = scalar(parseHeaders, {
+/** Of requests to another program. */
+export const headers: z.ZodType<Readonly<Record<string, string>>> = scalar(parseHeaders, {
   type: 'object',
   maxProperties: MAX_HEADERS,
   additionalProperties: { type: 'string' },

@@ -29,7 +29,7 @@ import {
   whole,
 } from '../options/fields.ts'
 import { parseHookUrl } from '../options/web-hook.ts'
-import { actuator } from './actuator.ts'
+import { actuator, headers } from './actuator.ts'
 
 const MAX_STEP = 100
 const MAX_QUERY = 2048
@@ -90,7 +90,7 @@ const zero: z.ZodType<ZeroSpec> = meaning(
       maxPending: count(
         'Requests that wait for the first replica at a time; others get 503.',
         100,
-        0,
+        1,
         100_000,
       ),
       timeout: duration('How long a request waits for it before it gets 503.', '30s', 1, 600_000),
@@ -121,13 +121,16 @@ const prometheus: z.ZodType<PrometheusInput> = meaning(
         pattern: '^https?://',
         description: 'Where Prometheus is: http://prometheus:9090.',
       }),
+      headers: headers.optional(),
       query: text('An instant query with one number as its result.', MAX_QUERY),
       target: ratio('How much of it one replica serves.', 0.001, 1_000_000_000),
       interval: duration('How often it is asked.', '15s', 1_000, LONGEST_WINDOW_MS),
     },
     'Scale by the result of a query.',
   ),
-  ({ url, query, target: of, interval: intervalMs }) => ({ url, query, target: of, intervalMs }),
+  ({ url, headers: fields = {}, query, target: of, interval: intervalMs }) => ({
+    ...{ url, headers: fields, query, target: of, intervalMs },
+  }),
 )
 
 const inputs: z.ZodType<ScaleInputs> = meaning(

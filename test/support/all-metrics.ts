@@ -27,6 +27,7 @@ const SOURCE: SourceReport = {
 const SCALED: BackendScaleReport = {
   ...{ backend: 'b', kind: 'swarm', min: 1, max: 9, desired: 2, observed: 1, ready: 1 },
   ...{ waiting: 0, panic: false, dryRun: false, asked: null, metrics: [], problem: null },
+  prometheus: { value: null, problem: 'it does not respond', failures: 1 },
   counts: {
     decisions: DECISION_REASONS.flatMap((reason) => [
       { direction: 'up', reason, count: 1 },

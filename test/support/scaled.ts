@@ -136,7 +136,7 @@ export function createScaledSite(t: TestContext, more: Partial<ScalerOptions> = 
   return site
 }
 
-function createFakeProvider(): FakeProvider {
+export function createFakeProvider(): FakeProvider {
   const provider: FakeProvider = {
     replicas: 1,
     told: [],

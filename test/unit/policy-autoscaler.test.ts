@@ -58,6 +58,22 @@ test('does not scale down before it has measured for a whole window', () => {
   assert.equal(run.for(4_000, 1, 5).direction, 'down')
 })
 
+test('scales to zero when it is idle, also if it is scaled by nothing of its own', () => {
+  const zero = { idle: '20s', grace: '10s' }
+  const run = createRun({ min: 0, zero, concurrency: undefined, inputs: { orbiter: {} } })
+
+  assert.equal(run.for(60_000, 5, 2).direction, 'none')
+  const idle = run.for(28_000, 0, 2)
+  const down = run.for(2_000, 0, 2)
+  const last = run.for(2_000, 0, 1)
+  const asked = run.for(60_000, 0, 1, 1)
+
+  assert.equal(idle.direction, 'none')
+  assert.deepEqual([down.replicas, down.direction], [1, 'down'])
+  assert.deepEqual([last.replicas, last.reason], [0, 'idle'])
+  assert.equal(asked.direction, 'none')
+})
+
 test('panics at twice the load of what is ready, and scales down again only after a quiet window', () => {
   const run = createRun()
   run.for(60_000, 10, 1)

@@ -57,7 +57,8 @@ async function start(t: TestContext, path = ''): Promise<Site> {
     log: { debug: note, info: note, warn: note, error: note },
   })
   t.after(() => inputs.stop())
-  const prometheus = { url, query: 'sum(rate(votes[1m]))', target: 10, intervalMs: 15_000 }
+  const query = 'sum(rate(votes[1m]))'
+  const prometheus = { url, headers: {}, query, target: 10, intervalMs: 15_000 }
   const site: Site = {
     ...{ inputs, asked, queries, log },
     answer: vector('42'),
@@ -145,6 +146,51 @@ test('what is no number is not asked for, and said once', async (t) => {
   }
 })
 
+test('the last result and the problem are shown, and failures counted', async (t) => {
+  const site = await start(t)
+  const seen = [site.inputs.report('vote')]
+  for (const values of [['42'], ['NaN'], ['1', '2'], ['7']]) {
+    site.answer = vector(...values)
+    await site.pass(15_000)
+    seen.push(site.inputs.report('vote'))
+  }
+  site.isActing = false
+  await site.pass(500)
+
+  assert.deepEqual(seen, [
+    null,
+    { value: 42, problem: null, failures: 0 },
+    { value: null, problem: 'the query has the result NaN, which is no number', failures: 1 },
+    {
+      ...{ value: null, failures: 2 },
+      problem: 'the query has 2 results; use sum() or the like to make it one',
+    },
+    { value: 7, problem: null, failures: 2 },
+  ])
+  assert.deepEqual(site.inputs.report('vote'), { value: null, problem: null, failures: 2 })
+  assert.equal(site.inputs.report('other'), null)
+})
+
+test('a declaration that has not changed is not asked for at once', async (t) => {
+  const site = await start(t)
+  for (let at = 0; at < 4; at++) {
+    site.specs = structuredClone(site.specs)
+    await site.pass(2_000)
+  }
+
+  assert.equal(site.queries.length, 1)
+})
+
+test('a query that is replaced or removed while it is asked is no problem', async (t) => {
+  const site = await start(t)
+  const asking = site.pass(500)
+  site.specs = {}
+  await site.inputs.tick()
+  await asking
+
+  assert.deepEqual([site.asked, site.log], [[], []])
+})
+
 test('an instance that does not act asks nothing', async (t) => {
   const site = await start(t)
   site.isActing = false
@@ -157,19 +203,22 @@ test('an instance that does not act asks nothing', async (t) => {
   assert.deepEqual([before, site.queries.length], [0, 1])
 })
 
-test('a path and a login of the url are used', async (t) => {
+test('a path of the url and headers are used', async (t) => {
   const site = await start(t, '/prom/')
   const { vote } = site.specs
   const { prometheus } = vote?.inputs ?? {}
   if (vote === undefined || prometheus == null) throw new Error('it has no query')
-  const url = prometheus.url.replace('http://', 'http://me:s%40fe@')
-  site.specs = { vote: { ...vote, inputs: { ...vote.inputs, prometheus: { ...prometheus, url } } } }
+  const headers = { Authorization: 'Bearer abc', 'X-Scope-OrgID': 'shop' }
+  site.specs = {
+    vote: { ...vote, inputs: { ...vote.inputs, prometheus: { ...prometheus, headers } } },
+  }
 
   await site.pass(500)
 
   const [query] = site.queries
   assert.match(query?.url ?? '', /^\/prom\/api\/v1\/query\?/)
-  assert.equal(query?.headers.authorization, `Basic ${Buffer.from('me:s@fe').toString('base64')}`)
+  assert.equal(query?.headers.authorization, 'Bearer abc')
+  assert.equal(query.headers['x-scope-orgid'], 'shop')
 })
 
 test('a backend that is scaled no longer is asked for no more', async (t) => {

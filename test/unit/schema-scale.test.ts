@@ -93,7 +93,7 @@ test('reads every kind of actuator and input', () => {
     scaleOf({ inputs: { prometheus: query, alertmanager: { up: 2 }, hold: '1m' } }).inputs,
     {
       ...{ holdMs: 60_000, orbiter: null, alertmanager: { up: 2, down: 1 } },
-      prometheus: { ...query, intervalMs: 15_000 },
+      prometheus: { ...query, headers: {}, intervalMs: 15_000 },
     },
   )
 })

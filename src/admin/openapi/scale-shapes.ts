@@ -63,6 +63,13 @@ const BACKEND = named(
     asked: nullable(map({ replicas: whole, reason: text, until: nullable(time) })),
     metrics: listOf(METRIC),
     problem: nullable(text),
+    prometheus: nullable(
+      map({
+        value: nullable({ type: 'number', description: 'the last result of the query' }),
+        problem: nullable(text),
+        failures: whole,
+      }),
+    ),
     counts: map({
       decisions: listOf(
         map({ direction: DIRECTION, reason: oneOf(...DECISION_REASONS), count: whole }),

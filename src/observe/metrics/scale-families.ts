@@ -27,6 +27,16 @@ export const SCALE_FAMILIES: readonly Family[] = [
     ({ ready }) => ready,
   ),
   gauge(
+    'sluice_scale_replicas_min',
+    'The least replicas of a backend, as declared',
+    ({ min }) => min,
+  ),
+  gauge(
+    'sluice_scale_replicas_max',
+    'The most replicas of a backend, as declared',
+    ({ max }) => max,
+  ),
+  gauge(
     'sluice_scale_panic',
     '1 while a sudden load keeps a backend from scaling down, from the control plane',
     ({ panic }) => (panic ? 1 : 0),
@@ -46,14 +56,15 @@ export const SCALE_FAMILIES: readonly Family[] = [
   {
     name: 'sluice_scale_failures_total',
     type: 'counter',
-    help: 'Calls of a provider that failed, to set replicas or to observe them, from the control plane',
+    help: 'Calls of a provider that failed, to set replicas or to observe them, and queries of Prometheus, from the control plane',
     samples: (of) =>
-      each(of, ({ backend, counts: { failures } }) =>
-        (['set', 'observe'] as const).map((call) => ({
-          value: failures[call],
+      each(of, ({ backend, prometheus, counts: { failures } }) => {
+        const queries = prometheus === null ? {} : { prometheus: prometheus.failures }
+        return Object.entries({ ...failures, ...queries }).map(([call, value]) => ({
+          value,
           labels: { backend, call },
-        })),
-      ),
+        }))
+      }),
   },
 ]
 

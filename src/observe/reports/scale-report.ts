@@ -37,9 +37,20 @@ export interface BackendScaleReport {
   readonly metrics: readonly MetricReport[]
   /** Why nothing is decided, or why the provider does not do it; null: all is well. */
   readonly problem: string | null
+  /** Its query; null: it has none. */
+  readonly prometheus: PrometheusReport | null
   readonly counts: ScaleCounts
   /** The last ones, the latest first. */
   readonly decisions: readonly DecisionReport[]
+}
+
+export interface PrometheusReport {
+  /** The last result; null: there is none. */
+  readonly value: number | null
+  /** Why there is none, or why nothing is asked for by it. */
+  readonly problem: string | null
+  /** Queries without a result that could be used. */
+  readonly failures: number
 }
 
 export interface MetricReport {

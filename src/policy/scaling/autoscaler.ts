@@ -120,7 +120,8 @@ export class Autoscaler {
     const sudden = byLoad(spec.panic.windowMs, limit)
 
     const all = isPanic ? [...metrics, ...sudden] : metrics
-    const most = largest(all, asked) ?? { replicas: observed, reason: 'asked' }
+    const mayBeZero = this.#isIdle(now)
+    const most = largest(all, asked) ?? { replicas: mayBeZero ? 0 : observed, reason: 'asked' }
     const restraints: Restraint[] = []
     let { replicas, reason } = most
     const atLeast = (least: number, by: Restraint): void => {
@@ -150,9 +151,8 @@ export class Autoscaler {
       reason = 'cold-start'
     }
     if (spec.zero !== null && replicas < 1 && observed > 0) {
-      const { idleMs, graceMs } = spec.zero
-      if (now - this.#activeAt < idleMs + graceMs) atLeast(1, 'not-idle')
-      else reason = 'idle'
+      if (mayBeZero) reason = 'idle'
+      else atLeast(1, 'not-idle')
     }
     atLeast(spec.min, 'min')
     atMost(spec.max, 'max')
@@ -170,6 +170,12 @@ export class Autoscaler {
   changed(now: number, direction: 'up' | 'down'): void {
     if (direction === 'up') this.#upAt = now
     else this.#downAt = now
+  }
+
+  /** For so long that it may scale to zero. */
+  #isIdle(now: number): boolean {
+    const { zero } = this.#spec
+    return zero !== null && now - this.#activeAt >= zero.idleMs + zero.graceMs
   }
 
   #watchReady(now: number, ready: number): void {
