@@ -74,6 +74,15 @@ test('scales to zero when it is idle, also if it is scaled by nothing of its own
   assert.equal(asked.direction, 'none')
 })
 
+test('does not scale to zero while a query that scales it has no result', () => {
+  const prometheus = { url: 'http://prometheus.example', query: 'sum(x)', target: 1 }
+  const zero = { idle: '2s', grace: '0s' }
+  const run = createRun({ min: 0, zero, concurrency: undefined, inputs: { prometheus } })
+
+  assert.equal(run.for(60_000, 0, 2).direction, 'none')
+  assert.equal(run.for(2_000, 0, 2, 0).direction, 'down')
+})
+
 test('panics at twice the load of what is ready, and scales down again only after a quiet window', () => {
   const run = createRun()
   run.for(60_000, 10, 1)

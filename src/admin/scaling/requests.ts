@@ -82,7 +82,10 @@ function readTo({ replicas, delta }: JsonMap): ScaleRequest['to'] {
     )
   }
   if (isWhole(delta) && delta !== 0) return { delta }
-  throw new Refused(400, `delta must be a whole number other than 0, not ${quote(delta)}`)
+  throw new Refused(
+    400,
+    `delta must be a whole number from -${MAX_REPLICAS} to ${MAX_REPLICAS} other than 0, not ${quote(delta)}`,
+  )
 }
 
 function isWhole(value: unknown): value is number {

@@ -121,7 +121,9 @@ export class Autoscaler {
 
     const all = isPanic ? [...metrics, ...sudden] : metrics
     const mayBeZero = this.#isIdle(now)
-    const most = largest(all, asked) ?? { replicas: mayBeZero ? 0 : observed, reason: 'asked' }
+    // A query without a result says nothing.
+    const without = mayBeZero && spec.inputs.prometheus === null ? 0 : observed
+    const most = largest(all, asked) ?? { replicas: without, reason: 'asked' }
     const restraints: Restraint[] = []
     let { replicas, reason } = most
     const atLeast = (least: number, by: Restraint): void => {
