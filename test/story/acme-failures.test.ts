@@ -89,7 +89,7 @@ test('a hook that hangs at a renewal is ended and named, and the certificate bef
   assert.deepEqual([more, problem?.id], [[], '*.vote.example'])
   assert.match(
     problem?.message ?? '',
-    /^no certificate from 127\.0\.0\.1, tried once: cannot set the TXT record _acme-challenge\.vote\.example: the hook ".*hook" failed \(present\): it did not end within 4000 ms: "waiting for DNS"; it is tried again at 20\d\d-\d\d-\d\d \d\d:\d\d UTC$/,
+    /^no certificate from 127\.0\.0\.1, tried once: cannot set the TXT record _acme-challenge\.vote\.example: the hook ".*hook" failed \(present\): it did not end within 4 s: waiting for DNS; it is tried again at 20\d\d-\d\d-\d\d \d\d:\d\d UTC$/,
   )
   const pid = readFileSync(join(folder, 'pid'), 'utf8').trim()
   await eventually(() => !isRunning(pid), 'what the hook started has ended')
