@@ -58,7 +58,8 @@ function loadOn(t: TestContext, program: Program): Load {
   return startLoad(t, {
     port: program.port,
     clients: 6,
-    pauseMs: 5,
+    // Enough that one is under way at any moment, and the machine has time for what is tested.
+    pauseMs: 15,
     request: () => `GET / HTTP/1.1\r\nHost: f${turn++ % FRONTENDS}.test\r\n\r\n`,
   })
 }
@@ -108,7 +109,7 @@ for (const kind of [...REMOTE_KINDS, 'zookeeper'] as const) {
     const stale = await untilSource(program, kind, ({ state }) => state === 'stale', 'stale')
     const metrics = await untilStaleMetrics(program, kind)
     const { losses } = await reportOf(program, kind)
-    await load.more(1_000)
+    await load.more(500)
     const ready = await program.ask('/readyz')
     await registry.server.start()
     const live = await untilSource(program, kind, ({ state }) => state === 'live', 'live')
@@ -169,7 +170,7 @@ for (const kind of REMOTE_KINDS) {
     const { held } = await untilSource(program, kind, (report) => report.held !== null, 'held')
     // A second list says the same: that confirms nothing here.
     assert.equal(await act(program, kind, 'reload'), 200)
-    await load.more(500)
+    await load.more(300)
     const { held: still } = await reportOf(program, kind)
     const atHold = await load.stop()
     assert.equal(await act(program, kind, 'confirm'), 200)
