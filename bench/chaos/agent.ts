@@ -162,7 +162,7 @@ async function underLoad(lab: Lab, owner: Owner, kind: AgentRegistry): Promise<A
   await pause(plan.registryAwayMs)
   await registry.start()
   const backMs = await until(
-    async () => (await report()).services[0]?.registration?.is === 'registered',
+    async () => (await report()).services[0]?.registration?.status === 'registered',
     'it is registered again',
   )
   await pause(plan.afterMs)

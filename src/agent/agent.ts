@@ -2,7 +2,9 @@
  * The agent: a watcher for each service, and one registrar for each registry. A new configuration is applied without a gap: the
  * registration of a service that has changed is replaced, or the new one is there before the old one is removed.
  */
+import { setTimeout as delay } from 'node:timers/promises'
 import { isEqual } from '../model/equal.ts'
+import { messageOf } from '../model/error-message.ts'
 import type { Log } from '../observe/log.ts'
 import type { Check } from './checks/check.ts'
 import { createCheckLoop, type CheckLoop } from './checks/check-loop.ts'
@@ -84,10 +86,22 @@ export function createAgent(options: AgentOptions): Agent {
     return place
   }
 
-  async function release(place: Place): Promise<void> {
-    if (--place.users > 0) return
+  async function release(place: Place): Promise<boolean> {
+    if (--place.users > 0) return true
     places.delete(JSON.stringify(place.spec))
-    await place.registrar.close()
+    return close(place)
+  }
+
+  async function close({ registrar }: Place, withinMs?: number): Promise<boolean> {
+    const registry = registrar.place()
+    try {
+      await registrar.close(withinMs)
+      return true
+    } catch (error) {
+      const what = 'registrations could not be removed: they expire by their time to live'
+      log.error({ registry, reason: messageOf(error) }, what)
+      return false
+    }
   }
 
   function begin(spec: ServiceSpec, before: Running | undefined): void {
@@ -120,39 +134,27 @@ export function createAgent(options: AgentOptions): Agent {
     }
   }
 
+  /** Resolves to whether its registry has confirmed all that was to be removed. */
   async function end(
     watcher: ServiceWatcher,
     place: Place,
     keeps: readonly CheckLoop[] = [],
   ): Promise<boolean> {
-    let isRemoved = true
     try {
       await watcher.stop(keeps)
     } catch (error) {
-      isRemoved = false
       const { name } = watcher.spec
-      const reason = (error as Error).message
       log.error(
-        { service: name, reason },
-        'the registration could not be removed: it expires by its time to live',
+        { service: name, reason: messageOf(error) },
+        'the registration could not be removed',
       )
     }
-    try {
-      await release(place)
-    } catch {
-      // What was left is reported above, of each service.
-    }
-    return isRemoved
+    return release(place)
   }
 
   function follow(work: Promise<boolean>): void {
     ending.add(work)
     void work.finally(() => ending.delete(work))
-  }
-
-  function endAll(running: Running): void {
-    follow(end(running.watcher, running.place))
-    retire(running)
   }
 
   return {
@@ -167,7 +169,8 @@ export function createAgent(options: AgentOptions): Agent {
       for (const [name, running] of all) {
         if (names.has(name)) continue
         all.delete(name)
-        endAll(running)
+        follow(end(running.watcher, running.place))
+        retire(running)
       }
     },
     report: () => ({
@@ -181,15 +184,22 @@ export function createAgent(options: AgentOptions): Agent {
     }),
     async stop(withinMs) {
       isStopped = true
-      for (const running of all.values()) endAll(running)
+      for (const { watcher, retiring } of all.values()) {
+        watcher.halt()
+        for (const one of retiring) one.watcher.halt(one.keeps)
+        retiring.clear()
+      }
       all.clear()
-      const { promise: late, resolve } = Promise.withResolvers<boolean>()
-      const timer = setTimeout(resolve, withinMs, false)
-      const removed = Promise.all(ending).then((results) => results.every(Boolean))
+      const closing = Array.from(places.values(), (place) => close(place, withinMs))
+      const late = new AbortController()
+      const removed = Promise.all([...closing, ...ending])
       try {
-        return await Promise.race([removed, late])
+        return await Promise.race([
+          removed.then((results) => results.every(Boolean)),
+          delay(withinMs, false, { signal: late.signal }),
+        ])
       } finally {
-        clearTimeout(timer)
+        late.abort()
       }
     },
   }

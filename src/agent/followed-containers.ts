@@ -11,19 +11,20 @@ export interface FollowedContainers {
   /** Null: none are registered. Rejects if they cannot be followed; then those before stay. */
   follow(plan: ContainersPlan | null): Promise<void>
   registrations(): readonly Registration[]
-  /** Resolves to whether the registry has confirmed that all are removed. */
-  stop(): Promise<boolean>
+  /** Resolves to whether the registry has confirmed within this time that all are removed. */
+  stop(withinMs: number): Promise<boolean>
 }
 
 export function createFollowedContainers(
   openRegistrar: OpenRegistrar,
   log: Log,
 ): FollowedContainers {
+  const ending = new Set<Promise<boolean>>()
   let current: { readonly plan: ContainersPlan; readonly agent: ContainerAgent } | null = null
 
-  async function end(before: typeof current): Promise<boolean> {
+  async function end(before: typeof current, withinMs?: number): Promise<boolean> {
     try {
-      await before?.agent.stop()
+      await before?.agent.stop(withinMs)
       return true
     } catch (error) {
       const reason = messageOf(error)
@@ -47,9 +48,15 @@ export function createFollowedContainers(
                 log,
               }),
             }
-      await end(before)
+      // What comes next in a new configuration does not wait for it.
+      const ended = end(before)
+      ending.add(ended)
+      void ended.finally(() => ending.delete(ended))
     },
     registrations: () => current?.agent.registrations() ?? [],
-    stop: () => end(current),
+    async stop(withinMs) {
+      const results = await Promise.all([end(current, withinMs), ...ending])
+      return results.every(Boolean)
+    },
   }
 }

@@ -2,14 +2,21 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { listenAt, type Listening } from '../admin/listening.ts'
 import { isReady, metricsText, type StatusReport } from '../agent/status.ts'
+import { messageOf } from '../model/error-message.ts'
 import type { Address } from '../model/snapshot.ts'
+import { CONTENT_TYPE } from '../observe/metrics/text-format.ts'
 
 /** Rejects with the reason if it cannot listen. */
 export function serveAgentStatus(address: Address, report: () => StatusReport): Promise<Listening> {
-  return listenAt(address, null, (request, response) => answer(request, response, report()))
+  return listenAt(address, null, (request, response) => void answer(request, response, report()))
 }
 
-function answer(request: IncomingMessage, response: ServerResponse, report: StatusReport): void {
+/** Never rejects. */
+async function answer(
+  request: IncomingMessage,
+  response: ServerResponse,
+  report: StatusReport,
+): Promise<void> {
   const send = (code: number, type: string, text: string): void => {
     response.writeHead(code, { 'Content-Type': type, 'Cache-Control': 'no-store' })
     response.end(request.method === 'HEAD' ? undefined : text)
@@ -23,7 +30,11 @@ function answer(request: IncomingMessage, response: ServerResponse, report: Stat
       send(200, 'application/json', `${JSON.stringify(report, null, 2)}\n`)
       break
     case '/metrics':
-      send(200, 'text/plain; version=0.0.4', metricsText(report))
+      try {
+        send(200, CONTENT_TYPE, await metricsText(report))
+      } catch (error) {
+        send(500, 'text/plain', `${messageOf(error)}\n`)
+      }
       break
     case '/ready': {
       const ready = isReady(report)

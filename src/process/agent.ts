@@ -2,11 +2,12 @@
 import { hostname } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
 import { createAgent, type Agent } from '../agent/agent.ts'
+import { applyConfig, type AgentParts } from '../agent/apply-config.ts'
 import { createCheck } from '../agent/checks/create-check.ts'
 import { readAgentConfig, type ReadConfig } from '../agent/config/read-config.ts'
 import { findHostAddress } from '../agent/containers/host-address.ts'
 import { createFollowedContainers, type FollowedContainers } from '../agent/followed-containers.ts'
-import { createHeartbeat, type Heartbeat } from '../agent/heartbeat.ts'
+import { createHeartbeat } from '../agent/heartbeat.ts'
 import { openRegistrar } from '../agent/registrar/catalog.ts'
 import { startService, type ServiceProcess } from '../agent/service-process.ts'
 import type { AgentConfig } from '../agent/spec/agent-spec.ts'
@@ -81,10 +82,9 @@ function report(file: string, read: ReadConfig, print: AgentWorld['print']): 0 |
 }
 
 /** What the configuration is applied to. */
-interface Parts {
+interface Parts extends AgentParts {
   readonly agent: Agent
   readonly containers: FollowedContainers
-  readonly heartbeat: Heartbeat
   readonly log: LeveledLog
   readonly manager: ServiceManager
 }
@@ -138,7 +138,7 @@ async function run(
       process.once('exit', kill)
       log.info({ pid, command: command.service[0] }, 'the service is started')
     }
-    await apply(config, parts)
+    await applyConfig(config, parts)
     const at = status === null ? {} : { status: formatAddress(status.address) }
     log.info({ services: namesOf(config), ...at, version: world.version }, 'watching')
     void manager.notify('READY=1', `STATUS=watching ${config.services.length} services`)
@@ -168,17 +168,9 @@ async function run(
   }
 }
 
-/** Containers are followed once their client is loaded; the services do not wait for it. */
-async function apply(config: AgentConfig, parts: Parts): Promise<void> {
-  const { agent, containers, heartbeat } = parts
-  agent.apply(config)
-  heartbeat.follow(config.heartbeat)
-  await containers.follow(config.containers)
-}
-
 async function removeAll({ agent, containers }: Parts, withinMs: number): Promise<boolean> {
   const late = new AbortController()
-  const ended = Promise.all([agent.stop(withinMs), containers.stop()])
+  const ended = Promise.all([agent.stop(withinMs), containers.stop(withinMs)])
   const removed = await Promise.race([
     ended.then((results) => results.every(Boolean)),
     delay(withinMs, false, { signal: late.signal }),
@@ -207,10 +199,17 @@ async function reload(
   for (const line of read.warnings) log.warn({}, line)
   if (!isEqual(read.config.status, before.status))
     log.warn({}, 'status: needs a restart: it is served where it was')
+  try {
+    await applyConfig(read.config, parts)
+  } catch (error) {
+    log.error(
+      { err: error },
+      'the configuration before stays: the containers of the new one cannot be followed',
+    )
+    void manager.notify('READY=1')
+    return before
+  }
   if (command.logLevel === null) log.setLevel(read.config.logLevel)
-  await apply(read.config, parts).catch((error: unknown) => {
-    log.error({ err: error }, 'the containers before are followed further')
-  })
   log.info({ services: namesOf(read.config) }, 'the configuration is read again')
   void manager.notify('READY=1')
   return read.config

@@ -5,6 +5,7 @@ import { createAuthority } from '../support/certificates.ts'
 import { startEtcd, type Etcd } from '../support/etcd.ts'
 import { openTestRegistrar, registration } from '../support/registrars.ts'
 import { startTcpProxy } from '../support/tcp-proxy.ts'
+import { eventually } from '../support/until.ts'
 import { testRegistrar, TTL_MS, type RegistryOfRegistrar } from './registrar-suite.ts'
 
 testRegistrar('etcd', open, { tickMs: 500 })
@@ -77,31 +78,44 @@ test('etcd has each layout as its readers expect it, with all keys of a registra
   assert.equal(new Set(keys.map(({ lease }) => lease)).size, 4)
 })
 
-test('etcd with users and TLS takes a login, and reports a key that the user may not write', async (t) => {
-  const authority = createAuthority(t)
-  const leaf = authority.issue('127.0.0.1')
-  const server = await startEtcd(t, { tls: { cert: leaf.certPath, key: leaf.keyPath } })
+function b64(text: string): string {
+  return Buffer.from(text).toString('base64')
+}
+
+/** root, pw, and the user agent, secret, who may write the servers of these backends. */
+async function enableUsers(server: Etcd, ...backends: readonly string[]): Promise<void> {
   await server.call('/v3/auth/user/add', { name: 'root', password: 'pw' })
   await server.call('/v3/auth/role/add', { name: 'root' })
   await server.call('/v3/auth/user/grant', { user: 'root', role: 'root' })
   await server.call('/v3/auth/user/add', { name: 'agent', password: 'secret' })
   await server.call('/v3/auth/role/add', { name: 'agent' })
-  const b64 = (text: string): string => Buffer.from(text).toString('base64')
-  const perm = {
-    permType: 'READWRITE',
-    key: b64('/sluice/backends/web/'),
-    range_end: b64('/sluice/backends/web0'),
+  for (const backend of backends) {
+    const perm = { permType: 'READWRITE', ...rangeOf(backend) }
+    await server.call('/v3/auth/role/grant', { name: 'agent', perm })
   }
-  await server.call('/v3/auth/role/grant', { name: 'agent', perm })
   await server.call('/v3/auth/user/grant', { user: 'agent', role: 'agent' })
   await server.call('/v3/auth/enable', {})
+}
+
+function rangeOf(backend: string): { readonly key: string; readonly range_end: string } {
+  return {
+    key: b64(`/sluice/backends/${backend}/`),
+    range_end: b64(`/sluice/backends/${backend}0`),
+  }
+}
+
+test('etcd with users and TLS takes a login, and reports a key that the user may not write', async (t) => {
+  const authority = createAuthority(t)
+  const leaf = authority.issue('127.0.0.1')
+  const server = await startEtcd(t, { tls: { cert: leaf.certPath, key: leaf.keyPath } })
+  await enableUsers(server, 'web')
   const written = {
     ...{ kind: 'etcd', endpoints: `https://${server.endpoint}`, tls: { ca: authority.certPath } },
     username: 'agent',
   }
 
   const wrong = await openTestRegistrar(t, { ...written, password: 'guess' })
-  const isRefused = (): boolean => wrong.links.some((one) => one.is === 'down' && one.isRefused)
+  const isRefused = (): boolean => wrong.links.some((one) => one.status === 'down' && one.isRefused)
   await wrong.until(isRefused, 'the login is refused')
   const right = await openTestRegistrar(t, { ...written, password: 'secret' })
   right.registrar.put(registration())
@@ -116,4 +130,50 @@ test('etcd with users and TLS takes a login, and reports a key that the user may
   assert.doesNotMatch(JSON.stringify(wrong.links), /guess/)
   assert.equal(count, '1')
   assert.match(JSON.stringify(right.states.at(-1)), /permission denied/)
+})
+
+test('etcd takes other keys while the user may not use one any more, and what is left is reported', async (t) => {
+  const server = await startEtcd(t)
+  await enableUsers(server, 'web', 'api')
+  const login = { username: 'agent', password: 'secret' }
+  const { registrar, states, links, until } = await openTestRegistrar(t, {
+    ...{ kind: 'etcd', endpoints: server.endpoint, ttl: '2s', ...login },
+  })
+  registrar.put(registration())
+  registrar.put(registration({ service: 'api' }))
+  await until(() => states.length === 2, 'both are registered')
+
+  const { token } = await server.call('/v3/auth/authenticate', { name: 'root', password: 'pw' })
+  await server.call('/v3/auth/role/revoke', { role: 'agent', ...rangeOf('api') }, String(token))
+  await until(() => states.length === 3, 'one is refused')
+  registrar.put(registration({ id: 'two' }))
+  await until(() => states.length === 4, 'another one is registered')
+
+  assert.match(JSON.stringify(states[2]), /permission denied.*"isRefused":true/)
+  assert.equal(states[3]?.status, 'registered')
+  assert.deepEqual(links, [{ status: 'up' }])
+  await assert.rejects(registrar.remove({ service: 'api', id: 'one' }), /permission denied/)
+  await assert.rejects(registrar.close(), /permission denied/)
+})
+
+test('etcd without space takes nothing new, and keeps what is registered', async (t) => {
+  const server = await startEtcd(t)
+  const written = { kind: 'etcd', endpoints: server.endpoint, ttl: '2s' }
+  const { registrar, states, links, until } = await openTestRegistrar(t, written)
+  registrar.put(registration())
+  await until(() => states.length === 1, 'it is registered')
+
+  await server.call('/v3/maintenance/alarm', { action: 'ACTIVATE', alarm: 'NOSPACE' })
+  registrar.put(registration({ id: 'two' }))
+  await until(() => states.length === 2, 'the other is refused')
+  const since = performance.now()
+  await eventually(() => performance.now() - since > 3_000, 'time passes')
+  const keys = await keysOf(server, '/sluice/')
+
+  assert.match(JSON.stringify(states[1]), /space exceeded.*"isRefused":true/)
+  assert.deepEqual(
+    keys.map(({ key }) => key),
+    ['/sluice/backends/web/servers/one'],
+  )
+  assert.deepEqual([states.length, links], [2, [{ status: 'up' }]])
 })

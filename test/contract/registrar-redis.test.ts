@@ -77,3 +77,47 @@ test('redis does not renew a key that somebody has overwritten', async (t) => {
   const value = await server.command('GET', '/sluice/backends/web/servers/one')
   assert.equal(value, '"http://10.0.0.9:80"')
 })
+
+test('redis without memory takes nothing new, and keeps what is registered', async (t) => {
+  const server = await startRedis(t)
+  const written = { kind: 'redis', url: `redis://${server.endpoint}`, ttl: '1s' }
+  const { registrar, states, links, until } = await openTestRegistrar(t, written)
+  registrar.put(registration())
+  await until(() => states.length === 1, 'it is registered')
+
+  await server.command('CONFIG', 'SET', 'maxmemory', '1')
+  registrar.put(registration({ id: 'two' }))
+  await until(() => states.length === 2, 'the other is refused')
+  const since = performance.now()
+  await eventually(() => performance.now() - since > 2_000, 'time passes')
+
+  assert.match(JSON.stringify(states[1]), /"missing".*OOM.*"isRefused":true/)
+  assert.notEqual(await server.command('GET', '/sluice/backends/web/servers/one'), null)
+  assert.deepEqual([states.length, links], [2, [{ status: 'up' }]])
+})
+
+test('redis renews the others of a user who may not write one key any more', async (t) => {
+  const server = await startRedis(t)
+  const allow = (...keys: readonly string[]): Promise<unknown> =>
+    server.command(
+      ...(['ACL', 'SETUSER', 'agent', 'on', '>pw', '+@all', 'resetkeys'] as const),
+      ...keys.map((key) => `~${key}`),
+    )
+  await allow('/sluice*')
+  const url = `redis://agent:pw@${server.endpoint}`
+  const { registrar, states, links, until } = await openTestRegistrar(t, {
+    ...{ kind: 'redis', url, ttl: '1s' },
+  })
+  registrar.put(registration())
+  registrar.put(registration({ service: 'api' }))
+  await until(() => states.length === 2, 'both are registered')
+
+  await allow('/sluice/backends/web/*', '/sluice:*')
+  await until(() => states.length === 3, 'one is refused')
+  const since = performance.now()
+  await eventually(() => performance.now() - since > 2_000, 'time passes')
+
+  assert.match(JSON.stringify(states[2]), /NOPERM.*"isRefused":true/)
+  assert.notEqual(await server.command('GET', '/sluice/backends/web/servers/one'), null)
+  assert.deepEqual([states.length, links], [3, [{ status: 'up' }]])
+})

@@ -75,7 +75,7 @@ export function testRegistrar(
     assert.deepEqual(changed, [8081, 8082])
     assert.deepEqual(left, [8081])
     assert.deepEqual(none, [])
-    assert.ok(states.every((state) => state.is === 'registered'))
+    assert.ok(states.every((state) => state.status === 'registered'))
     assert.throws(() => registrar.put(registration()), /it was closed/)
     await is('registered')
   })
@@ -94,7 +94,7 @@ export function testRegistrar(
       presence.changes.map((one) => one.is),
       ['gone', 'there'],
     )
-    assert.deepEqual(states, [{ is: 'registered' }])
+    assert.deepEqual(states, [{ status: 'registered' }])
   })
 
   test(`${name} has what somebody removes again within 3 s`, async (t) => {
@@ -111,7 +111,7 @@ export function testRegistrar(
     assert.ok(ms < BACK_MS, `after ${ms} ms`)
     await is('registered')
     assert.deepEqual(
-      states.map((state) => state.is),
+      states.map((state) => state.status),
       ['registered', 'missing', 'registered'],
     )
   })
@@ -152,7 +152,7 @@ export function testRegistrar(
 
     await registry.server.wipe()
     await presence.until('away')
-    await until(() => states.at(-1)?.is === 'missing', 'it is reported as missing')
+    await until(() => states.at(-1)?.status === 'missing', 'it is reported as missing')
     await registry.server.start()
     const backAt = performance.now()
     const ms = (await presence.until('there')) - backAt
@@ -188,11 +188,11 @@ export function testRegistrar(
       ['gone', 'there', 'gone', 'there'],
     )
     assert.deepEqual(
-      states.map((state) => state.is),
+      states.map((state) => state.status),
       ['registered', 'missing', 'registered'],
     )
     assert.deepEqual(
-      links.map((link) => link.is),
+      links.map((link) => link.status),
       ['up', 'down', 'up'],
     )
   })
@@ -236,7 +236,7 @@ export function testRegistrar(
       presence.changes.map((one) => one.is),
       ['gone', 'there'],
     )
-    assert.deepEqual(states, [{ is: 'registered' }])
+    assert.deepEqual(states, [{ status: 'registered' }])
   })
 
   test(`${name} has the later of two processes with one id, and the earlier again when that ends`, async (t) => {
@@ -279,7 +279,7 @@ export function testRegistrar(
     await earlier.registrar.close()
 
     assert.deepEqual(await registry.ports('web'), [8080])
-    assert.deepEqual(later.states, [{ is: 'registered' }])
+    assert.deepEqual(later.states, [{ status: 'registered' }])
   })
 
   test(`${name} is told of what a registrar could not remove, and has it no more in the end`, async (t) => {
@@ -314,7 +314,7 @@ export function testRegistrar(
 
     assert.deepEqual(await registry.ports('web'), [8080])
     assert.deepEqual(
-      links.map((link) => link.is),
+      links.map((link) => link.status),
       ['down', 'up'],
     )
     assert.equal(states.length, 2)

@@ -139,3 +139,29 @@ for (const layout of ['sluice', 'nerve'] as const) {
     assert.deepEqual([before, await registry.ports('web')], [[8080], [8080]])
   })
 }
+
+test('zookeeper has one znode of two processes that begin at the same moment with one id', async (t) => {
+  const registry = await open(t, 'shared', 'nerve')
+  const [first, second] = await Promise.all([
+    openTestRegistrar(t, registry.written),
+    openTestRegistrar(t, registry.written),
+  ])
+  await Promise.all([first, second].map(({ until, links }) => until(() => links.length > 0, 'up')))
+  for (const service of ['one', 'two', 'three', 'four', 'five']) {
+    const before = first.states.length + second.states.length
+
+    first.registrar.put(registration({ service }))
+    second.registrar.put(registration({ service }))
+    await eventually(
+      () => first.states.length + second.states.length >= before + 2,
+      'both have written',
+    )
+    await eventually(
+      () =>
+        [first, second].filter(({ states }) => states.at(-1)?.status === 'replaced').length === 1,
+      'one of them is told',
+    )
+
+    assert.deepEqual(await registry.ports(service), [8080], service)
+  }
+})

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict'
 import { hash } from 'node:crypto'
 import { after, test, type TestContext } from 'node:test'
-import type { ServerState } from '../../src/client/client.ts'
+import { createClient, type ServerState } from '../../src/client/client.ts'
 import { startConsul } from '../support/consul.ts'
 import type { Daemon } from '../support/daemon.ts'
 import { startEtcd } from '../support/etcd.ts'
@@ -12,6 +12,7 @@ import { choosePort } from '../support/ports.ts'
 import { makeFolder, startProgram, type Program } from '../support/program.ts'
 import { startRedis } from '../support/redis.ts'
 import {
+  openTestRegistrar,
   registration,
   startRegistrarProcess,
   type RegistrarProcess,
@@ -24,6 +25,8 @@ import { startZookeeper } from '../support/zookeeper.ts'
 
 const TTL_MS = 2_000
 const LATE_MS = 600
+const WORD = 'a-token-of-the-agent'
+const TOKEN = { role: 'write', sha256: hash('sha256', WORD, 'hex') }
 
 interface Case {
   /** For all layouts: each has keys of its own. */
@@ -65,16 +68,43 @@ for (const [kind, { start, layouts, tickMs }] of Object.entries(CASES)) {
 
 test('a server at the admin of Sluice is in rotation until its agent is killed', async (t) => {
   const admin = await choosePort()
-  const token = 'a-token-of-the-agent'
-  const registry = { kind: 'sluice', url: `http://127.0.0.1:${admin}`, token, ttl: `${TTL_MS}ms` }
+  const url = `http://127.0.0.1:${admin}`
+  const registry = { kind: 'sluice', url, token: WORD, ttl: `${TTL_MS}ms` }
   const source = { kind: 'store', shrink: { allowEmpty: true } }
   await follow(t, registry, source, 0, {
     admin: {
       address: `127.0.0.1:${admin}`,
       anonymous: 'read',
-      tokens: { agent: { role: 'write', sha256: hash('sha256', token, 'hex') } },
+      tokens: { agent: TOKEN },
     },
   })
+})
+
+test('a server at the admin of Sluice is written when a third of its time to live is over, and looked at in between', async (t) => {
+  const admin = await choosePort()
+  await startProgram(t, {
+    ...{ workers: 1, data: makeFolder(t), sources: { store: { kind: 'store' } } },
+    listeners: { web: { address: '127.0.0.1:0' } },
+    admin: { address: `127.0.0.1:${admin}`, anonymous: 'read', tokens: { agent: TOKEN } },
+  })
+  const url = `http://127.0.0.1:${admin}`
+  const client = createClient({ baseUrl: url, token: WORD })
+  t.after(() => client.close())
+  const { registrar, is } = await openTestRegistrar(t, {
+    ...{ kind: 'sluice', url, token: WORD, ttl: '30s' },
+  })
+  registrar.put(registration())
+  await is('registered')
+  const first = await client.objects.find('server', 'web/one')
+  const since = performance.now()
+  await eventually(() => performance.now() - since > 4_500, 'it is looked at twice')
+  const later = await client.objects.find('server', 'web/one')
+  await client.objects.delete('server', 'web/one')
+  await is('missing')
+  await is('registered')
+
+  assert.equal(typeof first?.revision, 'string')
+  assert.equal(later?.revision, first?.revision)
 })
 
 async function follow(

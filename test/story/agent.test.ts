@@ -286,14 +286,14 @@ test('its page of state has services, readiness and metrics', async (t) => {
   const { text } = await askAdmin(port, '/metrics')
 
   assert.deepEqual(
-    services.map(({ name, state, registration }) => [name, state, registration?.is]),
+    services.map(({ name, state, registration }) => [name, state, registration?.status]),
     [
       ['web', 'up', 'registered'],
       ['gone', 'down', undefined],
     ],
   )
   assert.match(services[1]?.checks[0]?.reason ?? '', /ECONNREFUSED/)
-  assert.deepEqual([registries[0]?.link?.is, registries[0]?.name], ['up', 'etcd'])
+  assert.deepEqual([registries[0]?.link?.status, registries[0]?.name], ['up', 'etcd'])
   assert.match(text, /^sluice_agent_service_registered\{service="web"\} 1$/m)
   assert.match(text, /^sluice_agent_service_registered\{service="gone"\} 0$/m)
   assert.match(text, /^sluice_agent_registry_up\{registry="etcd"\} 1$/m)

@@ -12,7 +12,7 @@ import { createWatch, type Watch } from './until.ts'
 
 export interface FakeRegistry extends Pick<Watch, 'until'> {
   readonly open: OpenRegistrar
-  /** `etcd put web/a 10.0.0.1:80`, `etcd remove web/a`, `etcd open`, `etcd close`, in their order. */
+  /** `etcd put web/a 10.0.0.1:80`, `etcd remove web/a`, `etcd open`, `etcd close`, `etcd abandon`, in their order. */
   readonly calls: string[]
   /** `etcd web/a` to `10.0.0.1:80`. */
   readonly entries: ReadonlyMap<string, string>
@@ -20,8 +20,8 @@ export interface FakeRegistry extends Pick<Watch, 'until'> {
   isThere: boolean
   /** Loses what it has, and registers it again if it is there. */
   wipe(): void
-  /** A put is refused with this reason; null: it is not. */
-  refusal: string | null
+  /** The service that it refuses; null: none. */
+  refused: string | null
 }
 
 export const FAKE_SPEC: RegistrarSpec = { kind: 'etcd', name: 'etcd', ttlMs: 10_000 }
@@ -48,11 +48,16 @@ export function createFakeRegistry(): FakeRegistry {
     if (!isThere) return
     for (const { wanted, listener, name } of open) {
       for (const registration of wanted.values()) {
+        if (registration.service === fake.refused) {
+          const reason = 'no permission'
+          listener.onRegistration(registration, { status: 'missing', reason, isRefused: true })
+          continue
+        }
         const key = `${name} ${nameOf(registration)}`
         const value = `${registration.host}:${registration.port}`
         if (entries.get(key) === value) continue
         entries.set(key, value)
-        listener.onRegistration(registration, { is: 'registered' })
+        listener.onRegistration(registration, { status: 'registered' })
       }
     }
     watch.changed()
@@ -63,11 +68,11 @@ export function createFakeRegistry(): FakeRegistry {
     const one = { wanted, listener, name }
     open.add(one)
     call(`${name} open`)
-    setImmediate(() => listener.onLink({ is: 'up' }))
+    setImmediate(() => listener.onLink({ status: 'up' }))
     const registrar: Registrar = {
       place: `${name} 127.0.0.1`,
       ttlMs,
-      refuse: () => fake.refusal,
+      refuse: () => null,
       put(registration) {
         call(`${name} put ${nameOf(registration)} ${registration.host}:${registration.port}`)
         wanted.set(nameOf(registration), registration)
@@ -89,6 +94,10 @@ export function createFakeRegistry(): FakeRegistry {
         for (const key of left) entries.delete(`${name} ${key}`)
         watch.changed()
       },
+      async abandon() {
+        call(`${name} abandon`)
+        open.delete(one)
+      },
     }
     return registrar
   }
@@ -98,7 +107,7 @@ export function createFakeRegistry(): FakeRegistry {
     calls,
     entries,
     until: watch.until,
-    refusal: null,
+    refused: null,
     get isThere() {
       return isThere
     },
@@ -110,7 +119,9 @@ export function createFakeRegistry(): FakeRegistry {
       entries.clear()
       for (const { wanted, listener } of open)
         for (const registration of wanted.values())
-          listener.onRegistration(registration, { is: 'missing', reason: 'it is gone' })
+          listener.onRegistration(registration, {
+            ...{ status: 'missing', reason: 'it is gone', isRefused: false },
+          })
       settle()
     },
   }

@@ -28,7 +28,7 @@ export interface OpenedRegistrar {
   readonly links: readonly LinkState[]
   until: Watch['until']
   /** The last state is this one. */
-  is(state: RegistrationState['is'], patienceMs?: number): Promise<unknown>
+  is(state: RegistrationState['status'], patienceMs?: number): Promise<unknown>
 }
 
 export function registration(more: Partial<Registration> = {}): Registration {
@@ -69,7 +69,7 @@ export async function openTestRegistrar(
     links,
     until: (look, what, patienceMs) => watch.until(look, what, patienceMs),
     is: (state, patienceMs) =>
-      watch.until(() => states.at(-1)?.is === state, `it is ${state}`, patienceMs),
+      watch.until(() => states.at(-1)?.status === state, `it is ${state}`, patienceMs),
   }
 }
 
@@ -95,7 +95,7 @@ export async function startRegistrarProcess(
   const states: RegistrationState[] = []
   createInterface({ input: child.stdout }).on('line', (line) => {
     const found = JSON.parse(line) as RegistrationState | { readonly link: LinkState }
-    if ('is' in found) states.push(found)
+    if ('status' in found) states.push(found)
     watch.changed()
   })
   const end = async (signal: 'SIGKILL' | 'SIGTERM'): Promise<unknown> => {
@@ -106,7 +106,7 @@ export async function startRegistrarProcess(
   return {
     pid: child.pid ?? 0,
     states,
-    registered: () => watch.until(() => states.at(-1)?.is === 'registered', 'it is registered'),
+    registered: () => watch.until(() => states.at(-1)?.status === 'registered', 'it is registered'),
     end,
   }
 }

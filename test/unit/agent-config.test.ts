@@ -199,6 +199,28 @@ services:
   ])
 })
 
+test('what the registry of a service cannot hold is an error, as is a key that another service has', (t) => {
+  const text = `
+registries:
+  etcd: { endpoints: 127.0.0.1:2379, layout: nerve }
+  vulcand: { kind: etcd, endpoints: 127.0.0.1:2379, layout: vulcand }
+  consul: {}
+services:
+  secure: { port: 80, registry: etcd, scheme: https }
+  heavy: { port: 80, registry: vulcand, weight: 3 }
+  empty: { port: 80, registry: consul, weight: 0 }
+  one: { port: 80, registry: etcd, id: a, path: /web }
+  two: { port: 81, registry: etcd, id: a, path: /web }
+`
+
+  assert.deepEqual(problemsOf(t, text), [
+    'agent.yaml:7:3: services.secure: the layout nerve has no scheme: leave it out, and set scheme at the source that reads it',
+    'agent.yaml:8:3: services.heavy: the layout vulcand has a URL alone: leave out weight',
+    'agent.yaml:9:3: services.empty: weights of Consul are 1 or more',
+    'agent.yaml:11:3: services.two: is registered at "/web/a", as the service "one" is: give one of them another id',
+  ])
+})
+
 test('values may come from the environment, and are not shown in messages', (t) => {
   const text = `
 registries: { redis: { endpoints: '127.0.0.1:6379', password: '\${SECRET}' } }

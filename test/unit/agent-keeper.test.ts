@@ -1,130 +1,12 @@
 import assert from 'node:assert/strict'
-import { test, type TestContext } from 'node:test'
-import { createKeeper } from '../../src/agent/registrar/keeper.ts'
-import {
-  EntryRefused,
-  type Entry,
-  type Link,
-  type LinkListener,
-} from '../../src/agent/registrar/link.ts'
-import type {
-  LinkState,
-  Registrar,
-  Registration,
-  RegistrationState,
-} from '../../src/agent/registrar/registrar.ts'
+import { test } from 'node:test'
 import { SourceRefused } from '../../src/providers/provider.ts'
+import { createMemoryRegistry, startKeeper, textsOf } from '../support/keeper-stage.ts'
 import { registration } from '../support/registrars.ts'
-import { createWatch, eventually, turn, type Watch } from '../support/until.ts'
-
-const TTL_MS = 300
-
-/** A fake: a registry in memory, whose keys have the name of who has written them. */
-interface FakeRegistry {
-  readonly keys: Map<string, { text: string; by: string }>
-  /** What links were asked, in order. */
-  readonly calls: string[]
-  /** Throws instead of opening a link. */
-  refusal: Error | null
-  /** By key, why a write of it is refused. */
-  readonly refused: Map<string, string>
-  /** No call is answered. */
-  isSilent: boolean
-  /** Of the link that is open. */
-  listener: LinkListener | null
-}
-
-interface Stage extends Pick<Watch, 'until'> {
-  readonly registry: FakeRegistry
-  readonly registrar: Registrar
-  readonly states: readonly string[]
-  readonly links: readonly LinkState[]
-}
-
-function start(t: TestContext, registry: FakeRegistry = createFake(), by = 'a'): Stage {
-  const watch = createWatch()
-  const states: string[] = []
-  const links: LinkState[] = []
-  const registrar = createKeeper({
-    ...{ place: 'a fake', ttlMs: TTL_MS },
-    open: (listener) => openFake(registry, by, listener),
-    refuse: ({ port }) => (port === 1 ? 'port 1 is refused' : null),
-    toEntry,
-    listener: {
-      onRegistration({ service, id }, state: RegistrationState) {
-        const reason = state.is === 'registered' ? '' : `: ${state.reason}`
-        states.push(`${service}/${id} ${state.is}${reason}`)
-        watch.changed()
-      },
-      onLink(state) {
-        links.push(state)
-        watch.changed()
-      },
-    },
-  })
-  t.after(() => registrar.close().catch(() => {}))
-  return { registry, registrar, states, links, until: watch.until }
-}
-
-function createFake(): FakeRegistry {
-  return {
-    ...{ keys: new Map(), calls: [], refusal: null, refused: new Map() },
-    ...{ isSilent: false, listener: null },
-  }
-}
-
-function toEntry(one: Registration): Entry {
-  const name = `${one.service}/${one.id}`
-  const key = one.path ?? name
-  return { name, registration: one, key, text: String(one.port), isSequential: false }
-}
-
-function openFake(registry: FakeRegistry, by: string, listener: LinkListener): Promise<Link> {
-  const { keys, calls, refused } = registry
-  if (registry.refusal !== null) return Promise.reject(registry.refusal)
-  registry.listener = listener
-  let isClosed = false
-  async function answer<T>(call: string, act: () => T): Promise<T> {
-    calls.push(call)
-    await turn()
-    if (registry.isSilent) return new Promise(() => {})
-    if (isClosed) throw new Error('the link is closed')
-    return act()
-  }
-  return Promise.resolve({
-    put: ({ key, text }, mode) =>
-      answer(`${mode} ${key} ${text}`, () => {
-        const reason = refused.get(key)
-        if (reason !== undefined) throw new EntryRefused(reason)
-        const found = keys.get(key)
-        if (mode === 'free' && found !== undefined && found.by !== by) return false
-        keys.set(key, { text, by })
-        return true
-      }),
-    remove: ({ key }) =>
-      answer(`remove ${key}`, () => {
-        if (keys.get(key)?.by === by) keys.delete(key)
-      }),
-    beat: (entries) =>
-      answer('beat', () =>
-        entries.map(({ key }) => {
-          const found = keys.get(key)
-          return found === undefined ? 'gone' : found.by === by ? 'ours' : 'other'
-        }),
-      ),
-    end: () => answer('end', () => {}),
-    close() {
-      isClosed = true
-    },
-  })
-}
-
-function textsOf({ keys }: FakeRegistry): Readonly<Record<string, string>> {
-  return Object.fromEntries([...keys].map(([key, { text }]) => [key, text]))
-}
+import { eventually } from '../support/until.ts'
 
 test('what is put is registered, and put again with another value replaced', async (t) => {
-  const { registry, registrar, states, until } = start(t)
+  const { registry, registrar, states, until } = startKeeper(t)
 
   registrar.put(registration())
   await until(() => states.length === 1, 'it is registered')
@@ -135,11 +17,11 @@ test('what is put is registered, and put again with another value replaced', asy
   assert.deepEqual(textsOf(registry), { 'web/one': '8081' })
   assert.deepEqual(states, ['web/one registered', 'web/one registered'])
   const writes = registry.calls.filter((call) => !call.startsWith('beat'))
-  assert.deepEqual(writes, ['take web/one 8080', 'free web/one 8081'])
+  assert.deepEqual(writes, ['overwrite web/one 8080', 'unless foreign web/one 8081'])
 })
 
 test('a registration with another key is written before the old key is removed', async (t) => {
-  const { registry, registrar, states, until } = start(t)
+  const { registry, registrar, states, until } = startKeeper(t)
   registrar.put(registration())
   await until(() => states.length === 1, 'it is registered')
 
@@ -148,12 +30,16 @@ test('a registration with another key is written before the old key is removed',
   await eventually(() => !registry.keys.has('web/one'), 'the old key is removed')
 
   assert.deepEqual(textsOf(registry), { '/elsewhere': '8080' })
-  const writes = registry.calls.filter((call) => /take|remove/.test(call))
-  assert.deepEqual(writes, ['take web/one 8080', 'take /elsewhere 8080', 'remove web/one'])
+  const writes = registry.calls.filter((call) => /overwrite|remove/.test(call))
+  assert.deepEqual(writes, [
+    'overwrite web/one 8080',
+    'overwrite /elsewhere 8080',
+    'remove web/one',
+  ])
 })
 
 test('what is refused is told at once, or tried again later without delay for others', async (t) => {
-  const { registry, registrar, states, until } = start(t)
+  const { registry, registrar, states, until } = startKeeper(t)
   registry.refused.set('web/two', 'no permission')
 
   assert.throws(
@@ -169,7 +55,7 @@ test('what is refused is told at once, or tried again later without delay for ot
 })
 
 test('what somebody deletes is registered again, and reported', async (t) => {
-  const { registry, registrar, states, until } = start(t)
+  const { registry, registrar, states, until } = startKeeper(t)
   registrar.put(registration())
   await until(() => states.length === 1, 'it is registered')
 
@@ -185,8 +71,8 @@ test('what somebody deletes is registered again, and reported', async (t) => {
 })
 
 test('what another process takes is left to it, reported once, and taken back when it is gone', async (t) => {
-  const { registry, registrar, states, until } = start(t)
-  const other = start(t, registry, 'b')
+  const { registry, registrar, states, until } = startKeeper(t)
+  const other = startKeeper(t, registry, 'b')
   registrar.put(registration())
   await until(() => states.length === 1, 'it is registered')
 
@@ -210,8 +96,8 @@ test('what another process takes is left to it, reported once, and taken back wh
 })
 
 test('after remove, put takes it from another process', async (t) => {
-  const { registry, registrar, states, until } = start(t)
-  const other = start(t, registry, 'b')
+  const { registry, registrar, states, until } = startKeeper(t)
+  const other = startKeeper(t, registry, 'b')
   registrar.put(registration())
   await until(() => states.length === 1, 'it is registered')
   other.registrar.put(registration({ port: 8081 }))
@@ -227,25 +113,25 @@ test('after remove, put takes it from another process', async (t) => {
 })
 
 test('a link that is lost is replaced, and nothing is written that is there still', async (t) => {
-  const { registry, registrar, states, links, until } = start(t)
+  const { registry, registrar, states, links, until } = startKeeper(t)
   registrar.put(registration())
   await until(() => states.length === 1, 'it is registered')
-  const before = registry.calls.filter((call) => call.startsWith('take')).length
+  const before = registry.calls.filter((call) => call.startsWith('overwrite')).length
 
   registry.listener?.onLost(new Error('the connection was reset'))
   await until(() => links.length === 3, 'there is another link')
 
   assert.deepEqual(links, [
-    { is: 'up' },
-    { is: 'down', reason: 'the connection was reset', isRefused: false },
-    { is: 'up' },
+    { status: 'up' },
+    { status: 'down', reason: 'the connection was reset', isRefused: false },
+    { status: 'up' },
   ])
-  assert.equal(registry.calls.filter((call) => call.startsWith('take')).length, before)
+  assert.equal(registry.calls.filter((call) => call.startsWith('overwrite')).length, before)
   assert.deepEqual(states, ['web/one registered'])
 })
 
 test('a registry that is away for longer than the time to live has it missing until it is back', async (t) => {
-  const { registry, registrar, states, until } = start(t)
+  const { registry, registrar, states, until } = startKeeper(t)
   registrar.put(registration())
   await until(() => states.length === 1, 'it is registered')
 
@@ -264,19 +150,19 @@ test('a registry that is away for longer than the time to live has it missing un
 })
 
 test('a registry that refuses the login is reported so', async (t) => {
-  const registry = createFake()
+  const registry = createMemoryRegistry()
   registry.refusal = new SourceRefused('wrong password')
-  const { registrar, states, links, until } = start(t, registry)
+  const { registrar, states, links, until } = startKeeper(t, registry)
 
   registrar.put(registration())
   await until(() => states.length === 1, 'it is missing')
 
-  assert.deepEqual(links, [{ is: 'down', reason: 'wrong password', isRefused: true }])
+  assert.deepEqual(links, [{ status: 'down', reason: 'wrong password', isRefused: true }])
   assert.deepEqual(states, ['web/one missing: wrong password'])
 })
 
 test('a link that does not respond is lost', async (t) => {
-  const { registry, registrar, states, links, until } = start(t)
+  const { registry, registrar, states, links, until } = startKeeper(t)
   registrar.put(registration())
   await until(() => states.length === 1, 'it is registered')
 
@@ -292,7 +178,7 @@ test('a link that does not respond is lost', async (t) => {
 })
 
 test('a removal while the registry is away rejects, and is done when it is back', async (t) => {
-  const { registry, registrar, states, until } = start(t)
+  const { registry, registrar, states, until } = startKeeper(t)
   registrar.put(registration())
   await until(() => states.length === 1, 'it is registered')
   registry.refusal = new Error('connect ECONNREFUSED')
@@ -300,7 +186,7 @@ test('a removal while the registry is away rejects, and is done when it is back'
 
   await assert.rejects(
     registrar.remove(registration()),
-    /cannot remove web\/one from a fake: .* within 2 s/,
+    /cannot remove web\/one from a fake: .* within 2.01 s/,
   )
   const before = textsOf(registry)
   registry.refusal = null
@@ -310,13 +196,13 @@ test('a removal while the registry is away rejects, and is done when it is back'
 })
 
 test('close removes all and ends the session; a registrar that has nothing closes without a link', async (t) => {
-  const { registry, registrar, states, until } = start(t)
+  const { registry, registrar, states, until } = startKeeper(t)
   registrar.put(registration())
   registrar.put(registration({ id: 'two' }))
   await until(() => states.length === 2, 'both are registered')
-  const away = createFake()
+  const away = createMemoryRegistry()
   away.refusal = new Error('connect ECONNREFUSED')
-  const idle = start(t, away)
+  const idle = startKeeper(t, away)
 
   await registrar.close()
   await registrar.close()

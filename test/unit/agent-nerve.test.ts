@@ -102,10 +102,39 @@ test('the other registries have the keys of their reporters', (t) => {
     ['etcd', 3_000, '/nerve/web'],
   )
   assert.deepEqual(
-    place({ reporter_type: 'redis', redis_host: 'r', redis_path: '/web', check_interval: 2 }),
-    ['redis', 10_000, '/web'],
+    place({ reporter_type: 'redis', redis_host: 'r', redis_path: '/nerve/web', check_interval: 2 }),
+    ['redis', 10_000, '/nerve/web'],
   )
   assert.deepEqual(place({ reporter_type: 'consul', check_interval: 2 }), ['consul', 10_000, null])
+})
+
+test('services of one instance may have one path: where keys have no numbers, with ids of their own', (t) => {
+  const etcd = { reporter_type: 'etcd', etcd_host: 'e', etcd_path: '/web', host: '10.0.0.1' }
+  const idsOf = (services: object): readonly unknown[] => {
+    const result = read(makeFolder(t), { instance_id: 'i-1', services })
+    assert.ok(result.ok, JSON.stringify(result))
+    return result.config.services.map(({ registration }) => registration.id)
+  }
+
+  assert.deepEqual(idsOf({ a: { ...etcd, port: 1 }, b: { ...etcd, port: 2 } }), ['i-1', 'i-1_b'])
+  assert.deepEqual(idsOf({ a: WEB, b: { ...WEB, port: 2 } }), ['i-1', 'i-1'])
+})
+
+test('what cannot be registered is an error', (t) => {
+  const consul = { host: '10.0.0.1', port: 80, reporter_type: 'consul', weight: 0 }
+  const twice = read(makeFolder(t), { instance_id: 'i-1', services: { a: WEB, b: WEB } })
+
+  const redis = { host: '10.0.0.1', port: 80, reporter_type: 'redis', redis_host: 'r' }
+  assert.deepEqual(problemsOf(t, redis), [])
+  assert.match(
+    problemsOf(t, { ...redis, redis_path: '/web' }).join(),
+    /redis_path: must have two parts, as \/services\/web, not "\/web"/,
+  )
+  assert.match(problemsOf(t, consul).join(), /services.web: weights of Consul are 1 or more/)
+  assert.match(
+    twice.ok ? '' : twice.problems.join(),
+    /services.b: is registered as service "a" is, with its address and in its place: leave one/,
+  )
 })
 
 test('checks of each type are read with their keys', (t) => {

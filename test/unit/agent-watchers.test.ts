@@ -167,11 +167,11 @@ test('what the registry has lost is told, and counts as registered once it is th
   registry.isThere = false
   registry.wipe()
   await until(() => lines.includes('warn: the registration is lost'), 'the loss is told')
-  assert.equal(agent.report().services[0]?.registration?.is, 'missing')
+  assert.equal(agent.report().services[0]?.registration?.status, 'missing')
   registry.isThere = true
 
   await until(() => lines.filter((line) => line === 'info: registered').length === 2, 'it is back')
-  assert.equal(agent.report().services[0]?.registration?.is, 'registered')
+  assert.equal(agent.report().services[0]?.registration?.status, 'registered')
 })
 
 test('the client of a registry in which a service stays missing is opened anew', async (t) => {
@@ -188,6 +188,56 @@ test('the client of a registry in which a service stays missing is opened anew',
 
   assert.ok(
     lines.some((line) => /^warn: not kept in the registry for .* is opened anew$/.test(line)),
+  )
+})
+
+test('a service that the registry refuses is reported, and leaves the others as they are', async (t) => {
+  const { agent, registry, lines, until } = createWorld(t)
+  registry.refused = 'web'
+
+  agent.apply({ services: [serviceNamed('web', { reopenMs: 20 }), serviceNamed('api')] })
+  await until(() => lines.includes('error: the registry refuses the registration'), 'it is told')
+  await until(() => lines.includes('info: registered'), 'the other is registered')
+
+  assert.deepEqual([...registry.entries.keys()], ['etcd api/a'])
+  registry.refused = null
+  registry.isThere = true
+  await registry.until(() => registry.entries.size === 2, 'both are registered')
+})
+
+test('a check that this machine cannot run leaves the state as it is, and is told once', async (t) => {
+  const registry = createFakeRegistry()
+  const watch = createWatch()
+  const lines: string[] = []
+  const write = (_fields: object, message: string): void => {
+    lines.push(message)
+    watch.changed()
+  }
+  let runs = 0
+  const outcomes = [null, 'EMFILE', 'EMFILE', 'EAGAIN', null, 'EMFILE', 'it is away']
+  const agent = createAgent({
+    openRegistrar: registry.open,
+    createCheck: () => async () => {
+      const outcome = outcomes[Math.min(runs++, outcomes.length - 1)] ?? null
+      if (outcome === null || !/^E[A-Z]+$/.test(outcome)) return outcome
+      throw Object.assign(new Error(`spawn ${outcome}`), { code: outcome })
+    },
+    log: { debug() {}, info: write, warn: write, error: write },
+    now: () => performance.now(),
+  })
+  t.after(() => agent.stop(1_000))
+
+  agent.apply({ services: [serviceNamed('web')] })
+  await watch.until(() => lines.includes('a check fails'), 'it fails')
+
+  assert.deepEqual(
+    lines.filter((line) => line.startsWith('a check')),
+    [
+      'a check passes',
+      'a check cannot be run: its state stays up',
+      'a check cannot be run: its state stays up',
+      'a check fails',
+    ],
   )
 })
 
@@ -341,18 +391,5 @@ test('a stop while the registry is away is not confirmed', async (t) => {
   registry.isThere = false
 
   assert.equal(await agent.stop(1_000), false)
-  assert.ok(lines.some((line) => /could not be removed: it expires/.test(line)))
-})
-
-test('a registration that the registry cannot hold is refused in one line', async (t) => {
-  const { agent, registry, lines, until } = createWorld(t)
-  registry.refusal = 'the layout has no weight'
-
-  agent.apply({ services: [serviceNamed('web')] })
-  await until(
-    () => lines.some((line) => /cannot be registered: the layout has no weight$/.test(line)),
-    'told',
-  )
-
-  assert.equal(registry.entries.size, 0)
+  assert.ok(lines.some((line) => /could not be removed: they expire/.test(line)))
 })

@@ -51,9 +51,9 @@ test('the page has the table of each part, once', () => {
   assert.deepEqual(tablesOn(PAGE).toSorted(), AGENT_TABLES.map(([name]) => name).toSorted())
 })
 
-test('the page has every metric, and no other', () => {
+test('the page has every metric, and no other', async () => {
   const report = { services: [], registries: [], containers: [] }
-  const families = [...metricsText(report).matchAll(/^# TYPE (\S+) /gm)].map(
+  const families = [...(await metricsText(report)).matchAll(/^# TYPE (\S+) /gm)].map(
     ([, name = '']) => name,
   )
 

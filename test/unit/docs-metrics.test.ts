@@ -11,7 +11,7 @@ import { codesIn, listPages, readPage, ROOT, rowsOf } from '../support/docs.ts'
 
 const METRICS = await renderAllMetrics()
 /** Names, as `sluice agent` serves them; docs/agent.md has their table. */
-const OF_AGENT = metricsText({ services: [], registries: [], containers: [] }).match(
+const OF_AGENT = (await metricsText({ services: [], registries: [], containers: [] })).match(
   /(?<=# TYPE )\S+/g,
 )
 

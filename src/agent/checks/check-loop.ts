@@ -1,6 +1,6 @@
 /** Runs one check at its interval, the next one only when the one before has ended, and keeps what its results mean. */
 import type { CheckSpec } from '../spec/agent-spec.ts'
-import { runBounded, type Check } from './check.ts'
+import { CheckShortage, runBounded, type Check } from './check.ts'
 import { CheckHistory } from './check-history.ts'
 
 export interface CheckReport {
@@ -10,11 +10,18 @@ export interface CheckReport {
   readonly reason: string | null
 }
 
+export interface CheckListener {
+  /** Of the state. */
+  onChange(report: CheckReport): void
+  /** It cannot be run, so its state stays. Called once until it can be run again. */
+  onShortage(report: CheckReport): void
+}
+
 export interface CheckLoop {
   readonly spec: CheckSpec
   report(): CheckReport
-  /** In place of an earlier listener; it learns of changes of the state. */
-  listen(onChange: (report: CheckReport) => void): void
+  /** In place of an earlier listener. */
+  listen(listener: CheckListener): void
   start(): void
   /** Ends a run that has begun. */
   stop(): void
@@ -25,21 +32,36 @@ export function createCheckLoop(spec: CheckSpec, check: Check, now: () => number
   const history = new CheckHistory(spec)
   let calling = new AbortController()
   let isStopped = false
-  let onChange: (report: CheckReport) => void = () => {}
+  let isShort = false
+  let listener: CheckListener | null = null
   let reason: string | null = null
   let timer: NodeJS.Timeout | undefined
 
   async function run(): Promise<void> {
     const began = now()
     calling = new AbortController()
-    const result = await runBounded(check, spec.timeoutMs, calling)
+    const result = await runBounded(check, spec.timeoutMs, calling).catch((error: unknown) => {
+      if (error instanceof CheckShortage) return error
+      throw error
+    })
     if (isStopped) return
-    reason = result
-    if (history.record(result === null)) onChange(report())
+    note(result)
     // Its result does not change.
     if (spec.how.kind === 'noop') return
     const waitMs = Math.max(0, began + spec.intervalMs - now())
     timer = setTimeout(() => void run(), waitMs)
+  }
+
+  function note(result: string | null | CheckShortage): void {
+    const wasShort = isShort
+    isShort = result instanceof CheckShortage
+    if (result instanceof CheckShortage) {
+      reason = result.message
+      if (!wasShort) listener?.onShortage(report())
+      return
+    }
+    reason = result
+    if (history.record(result === null)) listener?.onChange(report())
   }
 
   function report(): CheckReport {
@@ -49,7 +71,7 @@ export function createCheckLoop(spec: CheckSpec, check: Check, now: () => number
   return {
     spec,
     report,
-    listen: (next) => void (onChange = next),
+    listen: (next) => void (listener = next),
     start: () => void run(),
     stop() {
       isStopped = true

@@ -8,7 +8,7 @@ import { messageOf } from '../../model/error-message.ts'
 import { killGroup } from '../../model/kill-group.ts'
 import { escapeControls } from '../../model/parsed.ts'
 import type { ExecSpec } from '../spec/agent-spec.ts'
-import type { Check } from './check.ts'
+import { isShortage, type Check } from './check.ts'
 
 const MAX_OUTPUT = 400
 
@@ -20,7 +20,7 @@ export function createExecCheck(
   let left: ChildProcess | null = null
 
   return (signal) =>
-    new Promise((resolve) => {
+    new Promise((resolve, reject) => {
       if (left !== null) {
         resolve(`the process ${left.pid} of an earlier run has not ended, although it was killed`)
         return
@@ -37,6 +37,7 @@ export function createExecCheck(
           env: { ...process.env, ...variables },
         })
       } catch (error) {
+        if (isShortage(error)) reject(error as Error)
         resolve(`${command} cannot be started: ${messageOf(error)}`)
         return
       }
@@ -60,7 +61,10 @@ export function createExecCheck(
         child.stderr?.destroy()
         resolve(reason)
       }
-      child.on('error', (error) => end(`${command} cannot be started: ${error.message}`))
+      child.on('error', (error) => {
+        if (isShortage(error)) reject(error)
+        end(`${command} cannot be started: ${error.message}`)
+      })
       child.on('exit', (code, by) => {
         // Its last output may still be in the pipe.
         setImmediate(() => end(code === 0 ? null : describeEnd(command, code, by, output)))

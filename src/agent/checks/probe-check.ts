@@ -5,6 +5,9 @@ import type { Check } from './check.ts'
 export function createProbeCheck(probe: Probe, target: ProbeTarget): Check {
   return async (signal) => {
     const result = await probe(target, signal)
-    return result.ok ? null : result.reason
+    if (result.ok) return null
+    const { reason, shortage } = result
+    if (shortage !== undefined) throw Object.assign(new Error(reason), { code: shortage })
+    return reason
   }
 }

@@ -24,7 +24,7 @@ import {
   type Method,
   type MethodFrame,
 } from './amqp-frames.ts'
-import type { Check } from './check.ts'
+import { isShortage, type Check } from './check.ts'
 
 const CHANNEL = 1
 const EXPIRES_MS = 2_000
@@ -32,7 +32,7 @@ const EXCLUSIVE_AUTO_DELETE = 4 | 8
 
 export function createRabbitmqCheck(spec: RabbitmqSpec, lookup: LookupFunction): Check {
   return (signal) =>
-    new Promise((resolve) => {
+    new Promise((resolve, reject) => {
       if (signal.aborted) return resolve('it was called off')
       const { host, port } = spec
       const socket = connect({ host, port, lookup })
@@ -52,13 +52,14 @@ export function createRabbitmqCheck(spec: RabbitmqSpec, lookup: LookupFunction):
         isConnected = true
         socket.write(PROTOCOL_HEADER)
       })
-      socket.on('error', (error) =>
+      socket.on('error', (error) => {
+        if (isShortage(error)) reject(error)
         end(
           isConnected
             ? `RabbitMQ at ${host}:${port}: ${error.message}`
             : `cannot connect to ${host}:${port}: ${error.message}`,
-        ),
-      )
+        )
+      })
       // Old brokers refuse a login without a method that says so.
       socket.on('close', () => end(`RabbitMQ at ${host}:${port} closed the connection`))
       socket.on('data', (chunk: Buffer) => {

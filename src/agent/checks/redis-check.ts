@@ -2,9 +2,10 @@
  * Checks a Redis by PING, and by a look at a key as nerve does: a proxy in front of a dead Redis answers the first alone. A server that
  * loads its data, or needs a login, fails.
  */
+import { messageOf } from '../../model/error-message.ts'
 import { onDemand } from '../../model/on-demand.ts'
 import type { RedisSpec } from '../spec/agent-spec.ts'
-import type { Check } from './check.ts'
+import { isShortage, type Check } from './check.ts'
 
 const KEY = 'nerve-redis-service-check'
 
@@ -30,8 +31,9 @@ export function createRedisCheck({ host, port, username, password, tls }: RedisS
       await redis.exists(KEY)
       return null
     } catch (error) {
-      const { message } = cause ?? (error as Error)
-      return `Redis at ${host}:${port} does not answer PING: ${message}`
+      const first: unknown = cause ?? error
+      if (isShortage(first)) throw first
+      return `Redis at ${host}:${port} does not answer PING: ${messageOf(first)}`
     } finally {
       signal.removeEventListener('abort', abort)
       redis.disconnect()

@@ -6,9 +6,10 @@ import { refuseId } from '../../model/names.ts'
 import { isMap, quote, type JsonMap, type Scalar } from '../../model/parsed.ts'
 import { createForm, hostsOf, type Form, type Note } from '../../providers/synapse/form.ts'
 import type { AgentConfig, LimitSpec, ServiceSpec } from '../spec/agent-spec.ts'
-import { parseRegistrar } from '../registrar/catalog.ts'
+import { parseRegistrar, registrarKindOf } from '../registrar/catalog.ts'
 import type { RegistrarSpec } from '../registrar/kind.ts'
 import type { Registration } from '../registrar/registrar.ts'
+import { findClashes } from './clashes.ts'
 import { readNerveCheck } from './nerve-check.ts'
 import {
   parseHostText,
@@ -73,7 +74,7 @@ export function readNerve(root: JsonMap): NervePlan {
   const written = root['services']
   if (!isMap(written) || Object.keys(written).length === 0)
     form.note('error', `must be a map of services, not ${quote(written)}`, 'services')
-  const services = Object.entries(isMap(written) ? written : {}).flatMap(([name, value]) => {
+  const read = Object.entries(isMap(written) ? written : {}).flatMap(([name, value]) => {
     if (!isMap(value)) {
       form.note('error', `service ${quote(name)} must be a map, not ${quote(value)}`, 'services')
       return []
@@ -82,12 +83,42 @@ export function readNerve(root: JsonMap): NervePlan {
     const service = readService(name, own, { instance: instance ?? 'unknown', failures })
     return service === null ? [] : [service]
   })
+  const services = withOwnIds(read)
+  for (const { service, other } of findClashes(services)) {
+    const what = `is registered as service ${quote(other.name)} is, with its address and in its place: leave one of them out`
+    createForm({}, ['services', service.name], service.name, notes).note('error', what)
+  }
+  for (const { name, registry, registration } of services) {
+    const unfit = registrarKindOf(registry).refuse(registry, registration)
+    if (unfit !== null) createForm({}, ['services', name], name, notes).note('error', unfit)
+  }
   const config: AgentConfig = {
     ...{ services, containers: null },
     ...{ drainMs: DRAIN_MS, stopMs: STOP_MS, logLevel: 'info', status: null },
     heartbeat: form.text('heartbeat_path'),
   }
   return { config, notes }
+}
+
+/**
+ * The reporters of nerve number their keys, so that services of one instance may have one path. Registries without such numbers
+ * need ids that differ.
+ */
+function withOwnIds(services: readonly ServiceSpec[]): readonly ServiceSpec[] {
+  const clashing = new Set(
+    findClashes(services)
+      .filter(({ service, other }) => addressOf(service) !== addressOf(other))
+      .map(({ service }) => service),
+  )
+  return services.map((service) => {
+    if (!clashing.has(service)) return service
+    const { name, registration } = service
+    return { ...service, registration: { ...registration, id: `${registration.id}_${name}` } }
+  })
+}
+
+function addressOf({ registration: { host, port } }: ServiceSpec): string {
+  return `${host} ${port}`
 }
 
 interface Defaults {
@@ -113,7 +144,7 @@ function readService(
     return null
   }
   form.known([...COMMON_KEYS, ...REPORTER_KEYS[reporter]], helpOf(reporter))
-  const place = readReporter(reporter, form, intervalS)
+  const place = readReporter(reporter, form, { name, intervalS })
   if (host === null || port === null || place === null) return null
   const registration: Registration = {
     ...{ service: name, id: instance, host, port, scheme: null, backup: false, tags: [] },
@@ -141,7 +172,16 @@ interface ReporterPlace {
   readonly path: string | null
 }
 
-function readReporter(reporter: Reporter, form: Form, intervalS: number): ReporterPlace | null {
+interface ReportedService {
+  readonly name: string
+  readonly intervalS: number
+}
+
+function readReporter(
+  reporter: Reporter,
+  form: Form,
+  { name, intervalS }: ReportedService,
+): ReporterPlace | null {
   const text = (key: string, normal: string): string => form.text(key) ?? normal
   const host = (normalPort: number): string => {
     const key = `${reporter}_host`
@@ -162,17 +202,27 @@ function readReporter(reporter: Reporter, form: Form, intervalS: number): Report
     }
     case 'etcd': {
       const endpoint = host(ETCD_PORT)
-      const path = form.read('etcd_path', parsePath) ?? '/services'
+      const path = form.read('etcd_path', parsePath) ?? `/services/${name}`
       const options = { kind: 'etcd', endpoints: endpoint, layout: 'nerve', ttl }
       return toPlace(form, 'etcd_host', `etcd ${endpoint} ${ttl}`, options, path)
     }
     case 'redis': {
       const endpoint = host(6379)
-      const path = form.read('redis_path', parsePath) ?? '/services'
+      const path = form.read('redis_path', parsePath) ?? `/services/${name}`
+      // What a Sluice follows: the log of its changes is beside it.
+      const prefix = path.slice(0, path.lastIndexOf('/'))
+      if (prefix === '') {
+        form.note(
+          'error',
+          `must have two parts, as /services/web, not ${quote(path)}`,
+          'redis_path',
+        )
+        return null
+      }
       const password = form.text('redis_password')
       const login = password === null ? {} : { password }
-      const options = { kind: 'redis', endpoints: endpoint, layout: 'nerve', ttl, ...login }
-      return toPlace(form, 'redis_host', `redis ${endpoint} ${ttl}`, options, path)
+      const options = { kind: 'redis', endpoints: endpoint, layout: 'nerve', prefix, ttl, ...login }
+      return toPlace(form, 'redis_host', `redis ${endpoint} ${prefix} ${ttl}`, options, path)
     }
     case 'consul': {
       const endpoint = `${text('consul_host', '127.0.0.1')}:${text('consul_port', '8500')}`

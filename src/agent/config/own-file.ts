@@ -36,9 +36,10 @@ import {
   readContainers,
   withContainerFiles,
 } from '../containers/options.ts'
-import { REGISTRAR_KINDS } from '../registrar/catalog.ts'
+import { REGISTRAR_KINDS, registrarKindOf } from '../registrar/catalog.ts'
 import type { Registration } from '../registrar/registrar.ts'
 import { CHECK_SCHEMAS, CHECK_TABLES, hostname, interval, parseCheck } from './check-form.ts'
+import { findClashes, keyOf } from './clashes.ts'
 import { chooseRegistry, readRegistries, type Registries } from './registries.ts'
 
 const MAX_SERVICES = 1_000
@@ -284,6 +285,11 @@ function readService(
     flaws,
   )
   if (flaws.length > before || registry === null) return null
+  const unfit = registrarKindOf(registry).refuse(registry, registration)
+  if (unfit !== null) {
+    flaws.push(flaw(at, unfit))
+    return null
+  }
   const { limit } = form
   return {
     ...{ name, registration, registry, checks },
@@ -344,15 +350,14 @@ function ownAddress(at: Path, { hostAddress }: AgentPlace, flaws: Flaw[]): strin
 
 /** Two services must not write the same entry. */
 function findDoubles(services: readonly ServiceSpec[]): readonly Flaw[] {
-  const seen = new Map<string, string>()
-  return services.flatMap(({ name, registry, registration }) => {
-    const { service, id } = registration
-    const key = JSON.stringify([registry.name, service, id])
-    const other = seen.get(key)
-    seen.set(key, name)
-    if (other === undefined) return []
-    const what = `is server ${quote(id)} of backend ${quote(service)}, as the service ${quote(other)} is: give one of them another id`
-    return [flaw(['services', name], what)]
+  return findClashes(services).map(({ service, other }) => {
+    const { service: backend, id } = service.registration
+    const isSameId = backend === other.registration.service && id === other.registration.id
+    const what = isSameId
+      ? `is server ${quote(id)} of backend ${quote(backend)}`
+      : `is registered at ${quote(keyOf(service))}`
+    const help = `, as the service ${quote(other.name)} is: give one of them another id`
+    return flaw(['services', service.name], what + help)
   })
 }
 

@@ -18,8 +18,8 @@ export interface ContainerAgentOptions {
 export interface ContainerAgent {
   /** What is registered now, or is to be. */
   registrations(): readonly Registration[]
-  /** Removes all. Rejects with RegistrarFailure if the registry does not confirm that. */
-  stop(): Promise<void>
+  /** Removes all. Rejects with RegistrarFailure if the registry does not confirm that in time, by default as `close` of it. */
+  stop(withinMs?: number): Promise<void>
 }
 
 export async function startContainerAgent(options: ContainerAgentOptions): Promise<ContainerAgent> {
@@ -31,13 +31,17 @@ export async function startContainerAgent(options: ContainerAgentOptions): Promi
   const registrar = await openRegistrar({
     onRegistration({ service, id }, state) {
       const fields = { service, id, registry: registrar.place }
-      if (state.is === 'registered') log.info(fields, 'a container is registered')
-      else if (state.is === 'missing') {
-        log.warn({ ...fields, reason: state.reason }, 'the registration of a container is missing')
+      if (state.status === 'registered') log.info(fields, 'a container is registered')
+      else if (state.status === 'missing') {
+        const level = state.isRefused ? 'error' : 'warn'
+        log[level](
+          { ...fields, reason: state.reason },
+          'the registration of a container is missing',
+        )
       } else log.error({ ...fields, reason: state.reason }, 'the registration is replaced')
     },
     onLink(state) {
-      if (state.is === 'up') log.info({ registry: registrar.place }, 'the registry is reached')
+      if (state.status === 'up') log.info({ registry: registrar.place }, 'the registry is reached')
       else {
         log.warn({ registry: registrar.place }, `the registry is not reached: ${state.reason}`)
       }
@@ -103,11 +107,11 @@ export async function startContainerAgent(options: ContainerAgentOptions): Promi
 
   return {
     registrations: () => [...wanted.values()],
-    async stop() {
+    async stop(withinMs) {
       ending.abort()
       await following
       wanted.clear()
-      await registrar.close()
+      await registrar.close(withinMs)
     },
   }
 }

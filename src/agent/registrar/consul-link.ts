@@ -11,7 +11,14 @@ import { HttpFailure } from '../../providers/http-client/failure.ts'
 import type { HttpCall, HttpClient, HttpResponse } from '../../providers/http-client/http-client.ts'
 import { SourceRefused } from '../../providers/provider.ts'
 import { tagsOf } from './consul-tags.ts'
-import { EntryRefused, type Entry, type Holder, type Link, type OpenLink } from './link.ts'
+import {
+  EntryRefused,
+  orRefusal,
+  type Entry,
+  type EntryStatus,
+  type Link,
+  type OpenLink,
+} from './link.ts'
 import type { Registration } from './registrar.ts'
 
 export interface ConsulLinkOptions {
@@ -62,11 +69,11 @@ function createLink(client: HttpClient, options: Registering): Link {
     return listing
   }
 
-  function holderOf(services: JsonMap, id: string): Holder {
+  function statusOf(services: JsonMap, id: string): EntryStatus {
     const service = Object.hasOwn(services, id) ? services[id] : undefined
-    if (service === undefined) return 'gone'
+    if (service === undefined) return 'absent'
     const meta = isMap(service) && isMap(service['Meta']) ? service['Meta'] : {}
-    return meta[OWNER] === owner ? 'ours' : 'other'
+    return meta[OWNER] === owner ? 'current' : 'foreign'
   }
 
   /** Whether the agent still has the check. */
@@ -103,16 +110,17 @@ function createLink(client: HttpClient, options: Registering): Link {
     })
   }
 
-  async function renew(id: string): Promise<Holder> {
+  async function renew(id: string): Promise<EntryStatus> {
     const at = passedAt.get(id)
-    if (at !== undefined && performance.now() - at < ttlMs / 3) return 'ours'
-    return (await pass(id)) ? 'ours' : 'gone'
+    if (at !== undefined && performance.now() - at < ttlMs / 3) return 'current'
+    return (await pass(id)) ? 'current' : 'absent'
   }
 
   return {
+    isRemovedAtEnd: false,
     async put({ registration }, mode) {
       const id = idOf(registration)
-      if (mode === 'free' && holderOf(await list(), id) === 'other') return false
+      if (mode === 'unless foreign' && statusOf(await list(), id) === 'foreign') return false
       const body = JSON.stringify(toService(registration, options))
       try {
         // Otherwise the check of the process before would stay.
@@ -128,7 +136,7 @@ function createLink(client: HttpClient, options: Registering): Link {
     async remove({ registration }) {
       const id = idOf(registration)
       passedAt.delete(id)
-      if (holderOf(await list(), id) !== 'ours') return
+      if (statusOf(await list(), id) !== 'current') return
       await deregister(id)
     },
     async beat(entries) {
@@ -141,10 +149,10 @@ function createLink(client: HttpClient, options: Registering): Link {
         })
       }
       return Promise.all(
-        entries.map(async (entry: Entry): Promise<Holder> => {
+        entries.map(async (entry: Entry) => {
           const id = idOf(entry.registration)
-          const holder = holderOf(services, id)
-          return holder === 'ours' ? renew(id) : holder
+          const status = statusOf(services, id)
+          return status === 'current' ? orRefusal(renew(id)) : status
         }),
       )
     },

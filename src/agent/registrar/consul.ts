@@ -6,7 +6,6 @@ import { duration } from '../../options/fields.ts'
 import { consulOptions, readAccess, type ConsulAccess } from '../../providers/consul-api/options.ts'
 import { readTls, tlsOption, type RegistryTls } from '../../providers/registry/tls.ts'
 import { tagsOf } from './consul-tags.ts'
-import { createKeeper } from './keeper.ts'
 import { defineRegistrar, type RegistrarKind } from './kind.ts'
 import { ttl, withFiles } from './options.ts'
 import { refuseServer } from './formats.ts'
@@ -57,20 +56,16 @@ export const consulRegistrar: RegistrarKind = defineRegistrar({
     }
   },
   withFiles,
-  async open({ access, tls, ttlMs, deregisterMs }, listener) {
+  placeOf: ({ access }) => `Consul ${access.endpoints.join(',')}`,
+  refuse,
+  toEntry(registration) {
+    const name = `${registration.service}/${registration.id}`
+    const text = JSON.stringify(registration)
+    return { name, registration, key: name, text, isSequential: false }
+  },
+  async openLinks({ access, tls, ttlMs, deregisterMs }) {
     const { createConsulLinks } = await client.load()
-    return createKeeper({
-      place: `Consul ${access.endpoints.join(',')}`,
-      ttlMs,
-      open: createConsulLinks({ access: { ...access, tls }, ttlMs, deregisterMs }),
-      refuse,
-      toEntry(registration) {
-        const name = `${registration.service}/${registration.id}`
-        const text = JSON.stringify(registration)
-        return { name, registration, key: name, text, isSequential: false }
-      },
-      listener,
-    })
+    return createConsulLinks({ access: { ...access, tls }, ttlMs, deregisterMs })
   },
 })
 

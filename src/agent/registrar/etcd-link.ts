@@ -3,6 +3,7 @@
  * too, and the next write gets another one. The lease of a key says who has written it.
  */
 import { createMembers } from '../../providers/etcd/members.ts'
+import { EtcdFailure } from '../../providers/etcd/failure.ts'
 import { COMPARE_RESULT, COMPARE_TARGET, type Compare } from '../../providers/etcd/messages.ts'
 import {
   leaseGrant,
@@ -13,13 +14,24 @@ import {
 } from '../../providers/etcd/methods.ts'
 import type { Session, Stream } from '../../providers/etcd/session.ts'
 import type { EtcdAccess } from '../../providers/etcd/source.ts'
-import type { Entry, Holder, Link, LinkListener, OpenLink } from './link.ts'
+import { SourceRefused } from '../../providers/provider.ts'
+import {
+  EntryRefused,
+  orRefusal,
+  type Entry,
+  type EntryStatus,
+  type Link,
+  type LinkListener,
+  type OpenLink,
+} from './link.ts'
 
 /** Of each call: two of them are less than the 3 s in which everything is there again. */
 const CALL_MS = 1_200
 /** etcd takes 128 operations in a transaction by default. */
 const MAX_OPERATIONS = 100
 const MAX_TRIES = 3
+/** Why a full etcd takes no write, or this one is too large for it; leases are renewed all the same. */
+const NOT_TAKEN = /database space exceeded|request is too large/
 /** Leases of this process whose keys may still be there. */
 const MAX_LEASES = 16
 
@@ -37,24 +49,24 @@ export function createEtcdLinks(spec: EtcdAccess, ttlMs: number): OpenLink {
   const leases: Leases = { current: null, own: [] }
 
   return async (listener, signal) => {
-    const begin = async (session: Session): Promise<LeaseHolder> => {
-      const holder = await openLease(session, leases, ttlMs, listener)
+    const begin = async (session: Session): Promise<Lease> => {
+      const lease = await openLease(session, leases, ttlMs, listener)
       // Also shows that the member has a quorum.
-      await holder.current()
-      return holder
+      await lease.current()
+      return lease
     }
     const { session, result } = await members.open(begin, signal)
     return createLink(session, result)
   }
 }
 
-interface LeaseHolder {
+interface Lease {
   /** A lease that is alive; granted if there is none. */
   current(): Promise<string>
   renew(): Promise<void>
   revoke(): Promise<void>
-  /** `old`: of this process, and gone. */
-  whose(lease: string): 'current' | 'old' | 'other'
+  /** Of what another lease holds. */
+  statusOf(lease: string): Exclude<EntryStatus, 'absent'>
 }
 
 async function openLease(
@@ -62,7 +74,7 @@ async function openLease(
   leases: Leases,
   ttlMs: number,
   { onLost }: LinkListener,
-): Promise<LeaseHolder> {
+): Promise<Lease> {
   /** For renewals under way; etcd responds in their order. */
   const waiting: PromiseWithResolvers<number>[] = []
   let failure: Error | null = null
@@ -117,19 +129,24 @@ async function openLease(
       leases.current = null
       if (ID !== null) await session.call(leaseRevoke, { ID }, 'give the lease back')
     },
-    whose(lease) {
+    statusOf(lease) {
       if (lease === leases.current) return 'current'
-      return leases.own.includes(lease) ? 'old' : 'other'
+      return leases.own.includes(lease) ? 'stale' : 'foreign'
     },
   }
 }
 
-function createLink(session: Session, lease: LeaseHolder): Link {
+function createLink(session: Session, lease: Lease): Link {
   async function write({ key: name, text }: Entry, compare: readonly Compare[]): Promise<boolean> {
     const [key, value] = [Buffer.from(name), Buffer.from(text)]
     const request_put = { key, value, lease: await lease.current() }
     const operations = { compare, success: [{ request_put }], failure: [] }
-    return (await session.call(txn, operations, `register "${name}"`)).succeeded
+    try {
+      return (await session.call(txn, operations, `register "${name}"`)).succeeded
+    } catch (cause) {
+      if (!(cause instanceof EtcdFailure && NOT_TAKEN.test(cause.message))) throw cause
+      throw new EntryRefused(cause.message, { cause })
+    }
   }
 
   async function look(name: string): Promise<{ lease: string; mod_revision: string } | null> {
@@ -138,19 +155,44 @@ function createLink(session: Session, lease: LeaseHolder): Link {
     return kvs[0] ?? null
   }
 
+  async function statusOf({ key }: Entry): Promise<EntryStatus> {
+    const found = await look(key)
+    return found === null ? 'absent' : lease.statusOf(found.lease)
+  }
+
+  async function statuses(entries: readonly Entry[]): Promise<readonly EntryStatus[]> {
+    const found: EntryStatus[] = []
+    for (let at = 0; at < entries.length; at += MAX_OPERATIONS) {
+      const success = entries.slice(at, at + MAX_OPERATIONS).map(({ key }) => ({
+        request_range: { key: Buffer.from(key), keys_only: true },
+      }))
+      const { responses } = await session.call(
+        txn,
+        { compare: [], success, failure: [] },
+        'look for what is registered',
+      )
+      for (const { response_range } of responses) {
+        const [one] = response_range?.kvs ?? []
+        found.push(one === undefined ? 'absent' : lease.statusOf(one.lease))
+      }
+    }
+    return found
+  }
+
   return {
+    isRemovedAtEnd: true,
     async put(entry, mode) {
-      if (mode === 'take') return write(entry, [])
+      if (mode === 'overwrite') return write(entry, [])
       for (let tries = 0; tries < MAX_TRIES; tries++) {
         const found = await look(entry.key)
-        if (found !== null && lease.whose(found.lease) === 'other') return false
+        if (found !== null && lease.statusOf(found.lease) === 'foreign') return false
         if (await write(entry, [unchanged(entry.key, found)])) return true
       }
       return false
     },
     async remove({ key: name }) {
       const found = await look(name)
-      if (found === null || lease.whose(found.lease) === 'other') return
+      if (found === null || lease.statusOf(found.lease) === 'foreign') return
       const request_delete_range = { key: Buffer.from(name) }
       await session.call(
         txn,
@@ -163,30 +205,18 @@ function createLink(session: Session, lease: LeaseHolder): Link {
     },
     async beat(entries) {
       await lease.renew()
-      const holders: Holder[] = []
-      for (let at = 0; at < entries.length; at += MAX_OPERATIONS) {
-        const success = entries.slice(at, at + MAX_OPERATIONS).map(({ key }) => ({
-          request_range: { key: Buffer.from(key), keys_only: true },
-        }))
-        const { responses } = await session.call(
-          txn,
-          { compare: [], success, failure: [] },
-          'look for what is registered',
-        )
-        for (const { response_range } of responses) {
-          const [found] = response_range?.kvs ?? []
-          holders.push(found === undefined ? 'gone' : HOLDERS[lease.whose(found.lease)])
-        }
+      try {
+        return await statuses(entries)
+      } catch (error) {
+        if (!(error instanceof SourceRefused)) throw error
+        // A transaction is refused as a whole.
+        return Promise.all(entries.map((entry) => orRefusal(statusOf(entry))))
       }
-      return holders
     },
     end: () => lease.revoke(),
     close: () => session.close(),
   }
 }
-
-/** A key whose lease has ended goes, too, if it is not written again. */
-const HOLDERS = { current: 'ours', old: 'old', other: 'other' } as const
 
 function unchanged(name: string, found: { readonly mod_revision: string } | null): Compare {
   const key = Buffer.from(name)

@@ -3,7 +3,6 @@ import { onDemand } from '../../model/on-demand.ts'
 import type { EtcdAccess } from '../../providers/etcd/source.ts'
 import { checkLogin, endpoints } from '../../providers/registry/options.ts'
 import { refuseRegistration, toEntry } from './formats.ts'
-import { createKeeper } from './keeper.ts'
 import { defineRegistrar, type RegistrarKind } from './kind.ts'
 import { keysOptions, readKeys, ttl, withFiles, type KeysSettings } from './options.ts'
 
@@ -30,15 +29,11 @@ export const etcdRegistrar: RegistrarKind = defineRegistrar({
     }
   },
   withFiles,
-  async open(spec, listener) {
+  placeOf: ({ endpoints }) => `etcd ${endpoints.join(',')}`,
+  refuse: (registration, { layout }) => refuseRegistration(registration, layout),
+  toEntry: (registration, spec) => toEntry(registration, { ...spec, isNumbered: false }),
+  async openLinks(spec) {
     const { createEtcdLinks } = await client.load()
-    return createKeeper({
-      place: `etcd ${spec.endpoints.join(',')}`,
-      ttlMs: spec.ttlMs,
-      open: createEtcdLinks(spec, spec.ttlMs),
-      refuse: (registration) => refuseRegistration(registration, spec.layout),
-      toEntry: (registration) => toEntry(registration, { ...spec, isNumbered: false }),
-      listener,
-    })
+    return createEtcdLinks(spec, spec.ttlMs)
   },
 })

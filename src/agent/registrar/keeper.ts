@@ -3,17 +3,19 @@
  * not wanted any more, and looks every beat whether the rest is still there. What is there after a loss is left as it is, so
  * that readers see no change.
  *
- *   wanted   put -> ours -> gone (deleted, expired, wiped) -> ours
- *                        -> other (another process has put the same) -> gone -> ours
+ *   new -> current -> due (deleted, expired, wiped, changed) -> current
+ *                  -> foreign (another process has put the same) -> due -> current
  *
- * Only the first write of a `put` takes a key that another process holds. Each later one needs it to be free, so that two
- * processes with one id do not take it from each other in turns.
+ * Only the first write of a `put` overwrites what another process has written. No later one does, so that two processes with one
+ * id do not overwrite each other in turns.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { exponentialBackoff } from '../../model/backoff.ts'
 import { createNotifier } from '../../providers/notifier.ts'
 import { SourceRefused } from '../../providers/provider.ts'
-import { EntryRefused, type Entry, type Holder, type Link, type OpenLink } from './link.ts'
+import { confirmed, inParallel, within, WINDOW } from './bounded.ts'
+import { EntryRefused, type Entry, type EntryStatus, type Link, type OpenLink } from './link.ts'
+import { Removals, type Removal } from './removals.ts'
 import {
   RegistrarFailure,
   type Registrar,
@@ -38,24 +40,16 @@ export interface KeeperOptions {
 
 interface Wanted {
   entry: Entry
-  /** `new`: the next write takes the key. `free`: it needs the key to be free. */
-  is: 'new' | 'free' | 'ours' | 'other'
-  /** What the listener was told last. */
-  told: RegistrationState['is'] | null
+  /** `new`: the next write overwrites what is there. `due`: it is to be written unless that is foreign. */
+  status: 'new' | 'due' | 'current' | 'foreign'
+  /** What the listener has got last. */
+  reported: RegistrationState | null
   /** Of the last refusal; the entry is not tried before. */
   retryAt: number
 }
 
-interface Removal {
-  readonly entry: Entry
-  /** What is written in its place, before it is removed; null: nothing. */
-  readonly successor: Wanted | null
-  readonly done: () => void
-  readonly promise: Promise<void>
-}
-
 /** A link that is open. */
-interface Held {
+interface OpenedLink {
   readonly link: Link
   readonly lost: Error | null
   /** The result of a call to it, unless the link is lost or silent. `doing` completes `cannot ...`. */
@@ -64,48 +58,40 @@ interface Held {
 
 /** With the write after it, a registry that was emptied has everything again within 3 s. */
 const MAX_BEAT_MS = 2_000
-/** Of a call. A link that is silent for longer is replaced. */
-const CALL_MS = 2_000
 const FIRST_BACKOFF_MS = 100
 const MAX_BACKOFF_MS = 500
 const REFUSED_BACKOFF_MS = 5_000
-/** Of `remove` and `close`, and for each registration that is removed. */
-const CONFIRM_MS = 2_000
-const CONFIRM_EACH_MS = 10
 /** Between looks that hints ask for. */
 const HINT_MS = 100
-/** Writes under way. */
-const WINDOW = 32
 
 export function createKeeper(options: KeeperOptions): Registrar {
   const { place, ttlMs, open, listener } = options
   const { now = () => performance.now(), random = Math.random } = options
   const beatMs = Math.min(MAX_BEAT_MS, ttlMs / 3)
   const wanted = new Map<string, Wanted>()
-  /** By key. */
-  const removals = new Map<string, Removal>()
+  const removals = new Removals({ place, ttlMs })
   const notifier = createNotifier()
   const ending = new AbortController()
   let isClosing = false
   let isHinted = false
-  let linkIs: 'up' | 'down' | 'refused' | null = null
+  let linkStatus: 'up' | 'down' | 'refused' | null = null
   /** When the registry confirmed last what is there. */
   let confirmedAt = now()
   let closed: Promise<void> | null = null
 
-  function tell(one: Wanted, state: RegistrationState): void {
-    if (isClosing || one.told === state.is) return
-    one.told = state.is
+  function report(one: Wanted, state: RegistrationState): void {
+    if (isClosing || isSame(one.reported, state)) return
+    one.reported = state
     listener.onRegistration(one.entry.registration, state)
   }
 
-  function tellLink(error: Error | null): void {
+  function reportLink(error: Error | null): void {
     const isRefused = error instanceof SourceRefused
-    const is = error === null ? 'up' : isRefused ? 'refused' : 'down'
-    if (isClosing || linkIs === is) return
-    linkIs = is
+    const status = error === null ? 'up' : isRefused ? 'refused' : 'down'
+    if (isClosing || linkStatus === status) return
+    linkStatus = status
     listener.onLink(
-      error === null ? { is: 'up' } : { is: 'down', reason: error.message, isRefused },
+      error === null ? { status: 'up' } : { status: 'down', reason: error.message, isRefused },
     )
   }
 
@@ -113,106 +99,117 @@ export function createKeeper(options: KeeperOptions): Registrar {
     return wanted.get(one.entry.name) === one
   }
 
-  async function write({ link, call }: Held, one: Wanted): Promise<void> {
-    const { entry, is } = one
+  async function write({ link, call }: OpenedLink, one: Wanted): Promise<void> {
+    const { entry, status } = one
     try {
-      const mode = is === 'new' ? 'take' : 'free'
-      const isOurs = await call(link.put(entry, mode), `register ${entry.name}`)
+      const mode = status === 'new' ? 'overwrite' : 'unless foreign'
+      const isWritten = await call(link.put(entry, mode), `register ${entry.name}`)
       // It was put again or removed meanwhile.
       if (!isWanted(one) || one.entry !== entry) return
-      one.is = isOurs ? 'ours' : 'other'
-      tell(one, isOurs ? { is: 'registered' } : replaced(entry))
+      one.status = isWritten ? 'current' : 'foreign'
+      report(one, isWritten ? { status: 'registered' } : replaced(entry))
     } catch (error) {
-      if (!(error instanceof EntryRefused || error instanceof SourceRefused)) throw error
+      if (!isRefusal(error)) throw error
       one.retryAt = now() + REFUSED_BACKOFF_MS
-      if (isWanted(one)) tell(one, { is: 'missing', reason: error.message })
+      if (isWanted(one)) report(one, missing(error.message, true))
     }
   }
 
-  async function remove({ link, call }: Held, removal: Removal): Promise<void> {
+  async function remove({ link, call }: OpenedLink, removal: Removal): Promise<void> {
     const { entry } = removal
     try {
       await call(link.remove(entry), `remove ${entry.name}`)
+      removals.confirm(removal)
     } catch (error) {
-      if (!(error instanceof EntryRefused || error instanceof SourceRefused)) throw error
+      if (!isRefusal(error)) throw error
+      removals.refuse(removal, error.message, now() + REFUSED_BACKOFF_MS)
     }
-    if (removals.get(entry.key) === removal) removals.delete(entry.key)
-    removal.done()
   }
 
-  async function beat({ link, call }: Held): Promise<void> {
-    const known = [...wanted.values()].filter(({ is }) => is !== 'new')
+  async function beat({ link, call }: OpenedLink): Promise<void> {
+    const known = [...wanted.values()].filter(({ status }) => status !== 'new')
     const entries = known.map(({ entry }) => entry)
-    const holders = await call(link.beat(entries), 'renew what is registered')
+    const found = await call(link.beat(entries), 'renew what is registered')
     confirmedAt = now()
     for (const [at, one] of known.entries()) {
       // It was put again or removed meanwhile.
-      if (!isWanted(one) || one.entry !== entries[at] || one.is === 'new') continue
-      take(one, holders[at] ?? 'gone')
+      if (!isWanted(one) || one.entry !== entries[at] || one.status === 'new') continue
+      note(one, found[at] ?? 'absent')
     }
   }
 
-  function take(one: Wanted, holder: Holder): void {
-    if (holder === 'ours') {
-      if (one.is === 'ours') return tell(one, { is: 'registered' })
-      // It may have been changed since it was written.
-      one.is = 'free'
+  function note(one: Wanted, found: EntryStatus | EntryRefused): void {
+    if (found instanceof EntryRefused) {
+      // A write shows whether it may be registered.
+      if (one.retryAt <= now()) one.retryAt = now() + REFUSED_BACKOFF_MS
+      one.status = 'due'
+      report(one, missing(found.message, true))
       return
     }
-    if (holder === 'other') {
-      one.is = 'other'
-      return tell(one, replaced(one.entry))
+    if (found === 'current') {
+      if (one.status === 'current') return report(one, { status: 'registered' })
+      // It may have been changed since it was written.
+      one.status = 'due'
+      return
     }
-    if (holder === 'gone' && one.is === 'ours') {
-      tell(one, { is: 'missing', reason: `${place} does not have it any more` })
+    if (found === 'foreign') {
+      one.status = 'foreign'
+      return report(one, replaced(one.entry))
     }
-    one.is = 'free'
+    if (found === 'absent' && one.status === 'current') {
+      report(one, missing(`${place} does not have it any more`))
+    }
+    one.status = 'due'
   }
 
   function dueWrites(): readonly Wanted[] {
     const at = now()
-    return [...wanted.values()].filter(({ is, retryAt }) => {
-      return (is === 'new' || is === 'free') && retryAt <= at
-    })
-  }
-
-  function dueRemovals(): readonly Removal[] {
-    return [...removals.values()].filter(({ successor: one }) => {
-      return one === null || one.is === 'ours' || one.is === 'other' || !isWanted(one)
-    })
+    return [...wanted.values()].filter((one) => isUnwritten(one) && one.retryAt <= at)
   }
 
   /** Until the link is lost, or all is closed. */
-  async function keep(held: Held): Promise<void> {
+  async function keep(opened: OpenedLink): Promise<void> {
     let beatAt = now()
     let hintableAt = beatAt
     const dueAt = (): number => (isHinted ? Math.min(beatAt, hintableAt) : beatAt)
     for (;;) {
-      if (held.lost !== null) throw held.lost
+      if (opened.lost !== null) throw opened.lost
+      if (ending.signal.aborted) throw new Error('it was closed')
       if (now() >= dueAt()) {
         isHinted = false
         // From its begin: writes must not delay the next renewal.
         beatAt = now() + beatMs
         hintableAt = now() + HINT_MS
-        await beat(held)
-        tellLink(null)
+        await beat(opened)
+        reportLink(null)
       }
-      await inParallel(dueWrites().slice(0, WINDOW), (one) => write(held, one))
-      await inParallel(dueRemovals(), (one) => remove(held, one))
-      if (dueRemovals().length > 0) continue
-      if (isClosing) return held.call(held.link.end(), 'end the session')
+      await inParallel(dueWrites().slice(0, WINDOW), (one) => write(opened, one))
+      await inParallel(removals.due(now()), (one) => remove(opened, one))
+      if (removals.due(now()).length > 0) continue
+      if (isClosing && !ending.signal.aborted) return end(opened)
       if (dueWrites().length > 0) continue
-      const retryAt = Math.min(...[...wanted.values()].filter(isRetried).map((one) => one.retryAt))
+      const refused = [...wanted.values()].filter(isUnwritten)
+      const retryAt = Math.min(removals.retryAt, ...refused.map((one) => one.retryAt))
       await notifier.wait(Math.max(0, Math.min(dueAt(), retryAt) - now()))
     }
   }
 
+  async function end({ link, call }: OpenedLink): Promise<void> {
+    try {
+      await call(link.end(), 'end the session')
+      if (link.isRemovedAtEnd) removals.confirmAll()
+    } catch (error) {
+      // What it may not remove one by one, it may not remove as a whole.
+      if (!isRefusal(error)) throw error
+    }
+  }
+
   /** Those that the registry does not have, or not any more by now. */
-  function tellExpired(error: Error): void {
+  function reportExpired(error: Error): void {
     const isExpired = now() - confirmedAt >= ttlMs
     for (const one of wanted.values()) {
-      if (one.is !== 'other' && (isExpired || one.told === null)) {
-        tell(one, { is: 'missing', reason: error.message })
+      if (one.status !== 'foreign' && (isExpired || one.reported === null)) {
+        report(one, missing(error.message))
       }
     }
   }
@@ -229,8 +226,8 @@ export function createKeeper(options: KeeperOptions): Registrar {
         if (ending.signal.aborted) return
         const error = thrown instanceof Error ? thrown : new Error(String(thrown))
         failures = now() - openedAt > MAX_BEAT_MS ? 0 : failures + 1
-        tellLink(error)
-        tellExpired(error)
+        reportLink(error)
+        reportExpired(error)
         const ms =
           error instanceof SourceRefused
             ? REFUSED_BACKOFF_MS
@@ -240,7 +237,7 @@ export function createKeeper(options: KeeperOptions): Registrar {
     }
   }
 
-  async function withLink(act: (held: Held) => Promise<void>): Promise<void> {
+  async function withLink(act: (opened: OpenedLink) => Promise<void>): Promise<void> {
     const lost = Promise.withResolvers<never>()
     lost.promise.catch(() => {})
     const state: { lost: Error | null } = { lost: null }
@@ -267,23 +264,14 @@ export function createKeeper(options: KeeperOptions): Registrar {
     }
   }
 
-  /** What another process holds stays its own. */
+  /** What another process has written stays as it is. */
   function change(one: Wanted, entry: Entry): void {
     one.entry = entry
-    if (one.is === 'other') return
-    if (one.is === 'ours') one.is = 'free'
-    one.told = null
+    if (one.status === 'foreign') return
+    if (one.status === 'current') one.status = 'due'
+    one.reported = null
     one.retryAt = 0
     notifier.notify()
-  }
-
-  function toRemoval(entry: Entry, successor: Wanted | null = null): Removal {
-    const { promise, resolve } = Promise.withResolvers<void>()
-    removals.get(entry.key)?.done()
-    const removal = { entry, successor, promise, done: resolve }
-    removals.set(entry.key, removal)
-    notifier.notify()
-    return removal
   }
 
   const running = run()
@@ -292,21 +280,22 @@ export function createKeeper(options: KeeperOptions): Registrar {
     place,
     ttlMs,
     refuse: options.refuse,
-    put(registration) {
+    put(registration, mode = 'overwrite') {
       const reason = options.refuse(registration)
       if (reason !== null) throw new TypeError(`cannot register it in ${place}: ${reason}`)
       if (isClosing) throw new TypeError(`cannot register it in ${place}: it was closed`)
       const entry = options.toEntry(registration)
       const before = wanted.get(entry.name)
-      removals.get(entry.key)?.done()
-      removals.delete(entry.key)
+      removals.forget(entry)
       if (before !== undefined && before.entry.key === entry.key) {
         if (before.entry.text !== entry.text) change(before, entry)
         return
       }
-      const one: Wanted = { entry, is: 'new', told: null, retryAt: 0 }
+      const status = mode === 'overwrite' ? 'new' : 'due'
+      const one: Wanted = { entry, status, reported: null, retryAt: 0 }
       wanted.set(entry.name, one)
-      if (before !== undefined) toRemoval(before.entry, one)
+      const isWritten = (): boolean => !isUnwritten(one) || !isWanted(one)
+      if (before !== undefined) void removals.add(before.entry, isWritten)
       notifier.notify()
     },
     async remove({ service, id }: RegistrationKey) {
@@ -314,81 +303,71 @@ export function createKeeper(options: KeeperOptions): Registrar {
       const one = wanted.get(name)
       if (one === undefined) return
       wanted.delete(name)
-      const { promise } = toRemoval(one.entry)
-      await confirmed(promise, `remove ${name} from ${place}`, ttlMs)
+      const removed = removals.add(one.entry)
+      notifier.notify()
+      const doing = `remove ${name} from ${place}`
+      await confirmed(removed, { doing, ttlMs, count: removals.size })
     },
-    close() {
-      closed ??= closeAll()
+    close(withinMs) {
+      closed ??= closeAll(withinMs)
+      return closed
+    },
+    abandon() {
+      closed ??= abandonAll()
       return closed
     },
   }
 
-  async function closeAll(): Promise<void> {
+  async function closeAll(withinMs?: number): Promise<void> {
     isClosing = true
-    for (const { entry } of wanted.values()) toRemoval(entry)
+    for (const { entry } of wanted.values()) void removals.add(entry)
     wanted.clear()
     notifier.notify()
     try {
-      const isNothing = linkIs !== 'up' && removals.size === 0
+      const isNothing = linkStatus !== 'up' && removals.size === 0
       const doing = `remove what is registered in ${place}`
-      if (!isNothing) await confirmed(running, doing, ttlMs, removals.size)
+      if (!isNothing) await confirmed(running, { doing, ttlMs, count: removals.size, withinMs })
+      const { refusal } = removals
+      if (refusal !== null) throw new RegistrarFailure(`cannot ${doing}: ${refusal}`)
     } finally {
-      ending.abort()
-      notifier.notify()
-      for (const { done } of removals.values()) done()
+      endLoop()
     }
+  }
+
+  async function abandonAll(): Promise<void> {
+    isClosing = true
+    endLoop()
+    await running
+  }
+
+  function endLoop(): void {
+    ending.abort()
+    notifier.notify()
+    removals.end()
   }
 }
 
-function isRetried({ is, retryAt }: Wanted): boolean {
-  return (is === 'new' || is === 'free') && retryAt > 0
+function isSame(a: RegistrationState | null, b: RegistrationState): boolean {
+  return a?.status === b.status && isRefused(a) === isRefused(b)
+}
+
+function isRefused(state: RegistrationState): boolean {
+  return state.status === 'missing' && state.isRefused
+}
+
+function missing(reason: string, isRefused = false): RegistrationState {
+  return { status: 'missing', reason, isRefused }
+}
+
+function isRefusal(error: unknown): error is EntryRefused | SourceRefused {
+  return error instanceof EntryRefused || error instanceof SourceRefused
+}
+
+function isUnwritten({ status }: Wanted): boolean {
+  return status === 'new' || status === 'due'
 }
 
 function replaced({ name }: Entry): RegistrationState {
   const reason = `another process has registered ${name} since; give each its own id`
-  return { is: 'replaced', reason }
-}
-
-/** A call that takes longer has lost its link. Its result is not waited for. */
-async function within<T>(call: Promise<T>, doing: string, place: string): Promise<T> {
-  const { promise, reject } = Promise.withResolvers<never>()
-  const timer = setTimeout(
-    () => reject(new Error(`cannot ${doing} in ${place}: no response in time`)),
-    CALL_MS,
-  )
-  try {
-    return await Promise.race([call, promise])
-  } finally {
-    clearTimeout(timer)
-  }
-}
-
-async function confirmed(
-  done: Promise<void>,
-  doing: string,
-  ttlMs: number,
-  count = 0,
-): Promise<void> {
-  const { promise, reject } = Promise.withResolvers<never>()
-  const ms = CONFIRM_MS + count * CONFIRM_EACH_MS
-  const timer = setTimeout(() => {
-    const reason = `the registry has not confirmed it within ${ms / 1000} s`
-    reject(new RegistrarFailure(`cannot ${doing}: ${reason}; it expires after ${ttlMs / 1000} s`))
-  }, ms)
-  try {
-    await Promise.race([done, promise])
-  } finally {
-    clearTimeout(timer)
-  }
-}
-
-/** At most WINDOW at a time. Rejects with the first failure, once all that have begun have ended. */
-async function inParallel<T>(items: readonly T[], act: (item: T) => Promise<void>): Promise<void> {
-  const left = [...items].reverse()
-  const work = async (): Promise<void> => {
-    for (let item = left.pop(); item !== undefined; item = left.pop()) await act(item)
-  }
-  const results = await Promise.allSettled(Array.from({ length: WINDOW }, work))
-  const failed = results.find((one) => one.status === 'rejected')
-  if (failed !== undefined) throw failed.reason
+  return { status: 'replaced', reason }
 }

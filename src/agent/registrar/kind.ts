@@ -7,7 +7,9 @@ import type { ReadPem } from '../../model/certificate.ts'
 import { flaw, refuse, type Flaw, type Parsed, type Path } from '../../model/parsed.ts'
 import { strict, type Complain } from '../../options/fields.ts'
 import { parseWith } from '../../options/parse.ts'
-import type { Registrar, RegistrarListener } from './registrar.ts'
+import { createKeeper } from './keeper.ts'
+import type { Entry, OpenLink } from './link.ts'
+import type { Registrar, RegistrarListener, Registration } from './registrar.ts'
 
 /** What was written of one registry, with all defaults. Only its kind knows the rest. */
 export interface RegistrarSpec {
@@ -23,7 +25,12 @@ interface RegistrarKindDefinition<Shape extends z.core.$ZodLooseShape, Own exten
   readonly options: Shape
   /** What the written options mean. A call of `complain` refuses them. */
   readonly read: (form: z.output<z.ZodObject<Shape>>, complain: Complain) => Own
-  readonly open: (spec: RegistrarSpec & Own, listener: RegistrarListener) => Promise<Registrar>
+  /** For messages: `etcd 10.0.0.5:2379`. */
+  readonly placeOf: (spec: Own) => string
+  /** Why the registry or its layout cannot hold it; null: it can. */
+  readonly refuse: (registration: Registration, spec: Own) => string | null
+  readonly toEntry: (registration: Registration, spec: Own) => Entry
+  readonly openLinks: (spec: Own) => Promise<OpenLink>
   readonly withFiles: (
     spec: RegistrarSpec & Own,
     read: ReadPem,
@@ -41,6 +48,10 @@ export interface RegistrarKind {
   readonly parse: (name: string, written: unknown, at: Path) => Parsed<RegistrarSpec>
   /** The spec with the text of the files (authorities, certificates) that it names. */
   readonly withFiles: (spec: RegistrarSpec, read: ReadPem, at: Path) => Parsed<RegistrarSpec>
+  /** Why the registry or its layout cannot hold this registration; null: it can. */
+  readonly refuse: (spec: RegistrarSpec, registration: Registration) => string | null
+  /** What is written under: two services must not have the same. */
+  readonly keyOf: (spec: RegistrarSpec, registration: Registration) => string
   /**
    * Loads the client, and begins to connect in the background: a registry that is away is no error here. Rejects if the client
    * cannot be loaded.
@@ -75,6 +86,22 @@ export function defineRegistrar<
       const whole = kind.withFiles(own(spec), read, at, flaws)
       return flaws.length > 0 ? refuse(flaws) : { ok: true, value: whole }
     },
-    open: (spec, listener) => kind.open(own(spec), listener),
+    refuse: (spec, registration) => kind.refuse(registration, own(spec)),
+    keyOf(spec, registration) {
+      const { key, isSequential } = kind.toEntry(registration, own(spec))
+      // The registry tells those of one id apart by a number, and a link by their address.
+      return isSequential ? `${key} ${registration.host} ${registration.port}` : key
+    },
+    async open(spec, listener) {
+      const whole = own(spec)
+      return createKeeper({
+        place: kind.placeOf(whole),
+        ttlMs: spec.ttlMs,
+        open: await kind.openLinks(whole),
+        refuse: (registration) => kind.refuse(registration, whole),
+        toEntry: (registration) => kind.toEntry(registration, whole),
+        listener,
+      })
+    },
   }
 }

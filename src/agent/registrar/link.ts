@@ -2,7 +2,8 @@
  * The seam between the keeper (keeper.ts), which is the same for all registries, and one registry. A link is one connection, with
  * what is bound to it. It never reconnects: after a failure the keeper opens another one.
  */
-import type { Registration } from './registrar.ts'
+import { SourceRefused } from '../../providers/provider.ts'
+import type { Registration, WriteMode } from './registrar.ts'
 
 /** A registration as it is written. */
 export interface Entry {
@@ -17,21 +18,27 @@ export interface Entry {
 }
 
 /**
- * `ours`: it is there as this process wrote it. `old`: it is, but will go with what an earlier link has left, a session or a lease,
- * and is to be written again. `gone`: it is not there. `other`: another process, or a person, has written it.
+ * What the registry has under the key of an entry. `current`: what this process has written. `stale`: the same, but it goes with
+ * a session or a lease of an earlier link, and is to be written again. `absent`: nothing. `foreign`: what another process, or a
+ * person, has written.
  */
-export type Holder = 'ours' | 'old' | 'gone' | 'other'
+export type EntryStatus = 'current' | 'stale' | 'absent' | 'foreign'
 
 export interface Link {
+  /** Whether `end` also removes what this process has written. */
+  readonly isRemovedAtEnd: boolean
   /**
-   * Writes the entry. `take`: in any case. `free`: if it is not there, or was written by this process in an earlier link. Returns
-   * whether it is ours now. Rejects with EntryRefused if the registry does not take this one, else the link is lost.
+   * Writes the entry, and returns whether that was done. Rejects with EntryRefused or SourceRefused if the registry does not take
+   * this one; after other failures the link is lost.
    */
-  put(entry: Entry, mode: 'take' | 'free'): Promise<boolean>
-  /** Removes it if it is ours; resolves once the registry has confirmed that. */
+  put(entry: Entry, mode: WriteMode): Promise<boolean>
+  /** Removes it if this process has written it; resolves once the registry has confirmed that. Rejects as `put`. */
   remove(entry: Entry): Promise<void>
-  /** Renews what this process has written, and looks who holds each of the entries, in their order. */
-  beat(entries: readonly Entry[]): Promise<readonly Holder[]>
+  /**
+   * Renews what this process has written, and looks what there is of each of the entries, in their order. One that may not be
+   * looked at keeps no others from being renewed.
+   */
+  beat(entries: readonly Entry[]): Promise<readonly (EntryStatus | EntryRefused)[]>
   /** Gives back what is bound to the link, before the last `close`: a lease, a session. */
   end(): Promise<void>
   /** Closes the connection; what is written stays for its time to live. Calls under way are rejected. */
@@ -51,4 +58,15 @@ export type OpenLink = (listener: LinkListener, signal: AbortSignal) => Promise<
 /** The registry does not take this entry: it is not valid there, or its key is not permitted. Others may be. */
 export class EntryRefused extends Error {
   override readonly name = 'EntryRefused'
+}
+
+/** For `beat`: that the registry refuses one entry is its result. */
+export async function orRefusal(look: Promise<EntryStatus>): Promise<EntryStatus | EntryRefused> {
+  try {
+    return await look
+  } catch (error) {
+    if (error instanceof EntryRefused) return error
+    if (error instanceof SourceRefused) return new EntryRefused(error.message, { cause: error })
+    throw error
+  }
 }

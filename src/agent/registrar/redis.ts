@@ -4,7 +4,6 @@ import { quote } from '../../model/parsed.ts'
 import { createKeyNames } from '../../providers/redis/key-names.ts'
 import { readRedisAccess, redisOptions, type RedisAccess } from '../../providers/redis/source.ts'
 import { refuseRegistration, toEntry } from './formats.ts'
-import { createKeeper } from './keeper.ts'
 import { defineRegistrar, type RegistrarKind } from './kind.ts'
 import { keysOptions, readKeys, ttl, withFiles, type KeysSettings } from './options.ts'
 import type { Registration } from './registrar.ts'
@@ -31,18 +30,13 @@ export const redisRegistrar: RegistrarKind = defineRegistrar({
     return { ...access, ...keys, ttlMs: form.ttl }
   },
   withFiles,
-  async open(spec, listener) {
+  placeOf: ({ endpoints }) => `Redis ${endpoints.join(',')}`,
+  refuse: (registration, { prefix, layout }) =>
+    refusePath(registration, prefix) ?? refuseRegistration(registration, layout),
+  toEntry: (registration, spec) => toEntry(registration, { ...spec, isNumbered: false }),
+  async openLinks(spec) {
     const { createRedisLinks } = await client.load()
-    const { prefix, layout } = spec
-    return createKeeper({
-      place: `Redis ${spec.endpoints.join(',')}`,
-      ttlMs: spec.ttlMs,
-      open: createRedisLinks(spec),
-      refuse: (registration) =>
-        refusePath(registration, prefix) ?? refuseRegistration(registration, layout),
-      toEntry: (registration) => toEntry(registration, { ...spec, isNumbered: false }),
-      listener,
-    })
+    return createRedisLinks(spec)
   },
 })
 

@@ -40,22 +40,26 @@ export interface Registration extends RegistrationKey {
 
 export type RegistrationState =
   /** It is in the registry, as it was put last. */
-  | { readonly is: 'registered' }
+  | { readonly status: 'registered' }
   /**
    * It is not in the registry: it could not be written yet, was deleted by somebody, or has expired because there was no contact for
-   * longer than its time to live. `reason` says which; it is registered again without a call.
+   * longer than its time to live. `reason` says which; it is registered again without a call. `isRefused`: the registry does not
+   * take this one, so that somebody has to act.
    */
-  | { readonly is: 'missing'; readonly reason: string }
+  | { readonly status: 'missing'; readonly reason: string; readonly isRefused: boolean }
   /**
    * Another process has registered the same service and id later. It is left as it is, and reported once. It is taken back when
    * the other one's is gone, or after `remove` by `put`.
    */
-  | { readonly is: 'replaced'; readonly reason: string }
+  | { readonly status: 'replaced'; readonly reason: string }
+
+/** `overwrite`: in any case. `unless foreign`: if nothing is there, or what this process has written. */
+export type WriteMode = 'overwrite' | 'unless foreign'
 
 export type LinkState =
-  | { readonly is: 'up' }
+  | { readonly status: 'up' }
   /** Since now; `isRefused`: the registry refuses the login or a permission, so that somebody has to act. */
-  | { readonly is: 'down'; readonly reason: string; readonly isRefused: boolean }
+  | { readonly status: 'down'; readonly reason: string; readonly isRefused: boolean }
 
 /** Called on changes only, never from within a call of the registrar. It must not throw. */
 export interface RegistrarListener {
@@ -75,22 +79,28 @@ export interface Registrar {
   /** Why the registry or its layout cannot hold this registration; null: it can. For a check before `put`. */
   refuse(registration: Registration): string | null
   /**
-   * Wants it registered from now on. The first put of a key takes it, also if another process has it; a later one replaces what
-   * this registrar has written, as after a change of the weight. Returns at once and waits for nothing: the listener learns what
+   * Wants it registered from now on. The first put of a key overwrites what another process has registered there, unless `mode`
+   * says otherwise; a later one replaces what this registrar has written, as after a change of the weight. Returns at once and waits for nothing: the listener learns what
    * comes of it. Putting what is put already changes nothing. Throws TypeError for what `refuse` refuses, and after `close`.
    */
-  put(registration: Registration): void
+  put(registration: Registration, mode?: WriteMode): void
   /**
    * Wants it gone. Resolves once the registry has confirmed that, at once if it was never put. Rejects with RegistrarFailure if
-   * that takes more than 2 s; it is then removed as soon as the registry is there again, or expires. What another process has
-   * registered in its place stays.
+   * that takes more than 2 s, and 10 ms for each removal under way, or the registry refuses it; it is then removed as soon as the
+   * registry is there again or permits it, or expires. What another process has registered in its place stays.
    */
   remove(key: RegistrationKey): Promise<void>
   /**
-   * Removes all and ends. Resolves once the registry has confirmed that; rejects with RegistrarFailure if that takes more than 2 s
-   * and 10 ms for each registration: what is left expires after `ttlMs`. The listener is not called any more.
+   * Removes all and ends. Resolves once the registry has confirmed that; rejects with RegistrarFailure if it refuses to, or that
+   * takes longer than `withinMs`, by default 2 s and 10 ms for each registration: what is left expires after `ttlMs`. The listener
+   * is not called any more.
    */
-  close(): Promise<void>
+  close(withinMs?: number): Promise<void>
+  /**
+   * Ends and removes nothing, so that another registrar can put the same without a gap. Resolves when nothing is written any more;
+   * the listener is not called any more.
+   */
+  abandon(): Promise<void>
 }
 
 /** Its message says what could not be done, and why. */

@@ -1,12 +1,13 @@
 /**
  * The admin of a Sluice: servers in the registry that it writes, by default its embedded store, with a time to live there. The
- * revision of an object says who has written it: each renewal is a write that expects the revision of the one before.
+ * revision of an object says who has written it: each renewal, when a third of the time to live is over, is a write that expects
+ * the revision of the one before.
  */
 import { createClient, SluiceError, type Client, type ClientOptions } from '../../client/client.ts'
 import { isEqual } from '../../model/equal.ts'
 import { SourceRefused } from '../../providers/provider.ts'
 import { toServer } from './formats.ts'
-import { EntryRefused, type Entry, type Holder, type Link, type OpenLink } from './link.ts'
+import { EntryRefused, type Entry, type EntryStatus, type Link, type OpenLink } from './link.ts'
 
 export interface SluiceLinkOptions {
   readonly client: ClientOptions
@@ -15,8 +16,8 @@ export interface SluiceLinkOptions {
 
 const CALL_MS = 1_500
 const CONFLICT = 412
-/** No object has this revision. */
-const NOT_OURS = 'not-ours'
+/** Of an object that another process has written; no object has this revision. */
+const FOREIGN = 'foreign'
 
 /** By name; null: it was written, or not, as a response was lost. */
 type Revisions = Map<string, string | null>
@@ -39,6 +40,8 @@ export function createSluiceLinks({ client: options, ttlMs }: SluiceLinkOptions)
 
 function createLink(client: Client, revisions: Revisions, ttlMs: number): Link {
   const { objects } = client
+  /** By name: when it was written last in this link. */
+  const writtenAt = new Map<string, number>()
   const ttl = Math.ceil(ttlMs)
 
   async function write(
@@ -50,19 +53,20 @@ function createLink(client: Client, revisions: Revisions, ttlMs: number): Link {
     const options = { ttl, ...condition }
     const { revision } = await objects.put('server', name, toServer(registration), options)
     revisions.set(name, revision)
+    writtenAt.set(name, performance.now())
   }
 
   /** Writes it if it is not there, or still as this process has written it. */
-  async function writeOwn(entry: Entry): Promise<Holder> {
+  async function writeOwn(entry: Entry): Promise<EntryStatus> {
     const { name } = entry
     const revision = await revisionOf(entry)
     try {
       await write(entry, revision === null ? { ifNoneMatch: '*' } : { ifMatch: revision })
-      return 'ours'
+      return 'current'
     } catch (error) {
       if (!isConflict(error)) throw error
       revisions.delete(name)
-      return error.revision === null ? 'gone' : 'other'
+      return error.revision === null ? 'absent' : 'foreign'
     }
   }
 
@@ -72,19 +76,20 @@ function createLink(client: Client, revisions: Revisions, ttlMs: number): Link {
     if (known !== null) return known ?? null
     const found = await objects.find('server', name)
     if (found === null) return null
-    return isEqual(found.value, toServer(registration)) ? found.revision : NOT_OURS
+    return isEqual(found.value, toServer(registration)) ? found.revision : FOREIGN
   }
 
   return {
+    isRemovedAtEnd: false,
     async put(entry, mode) {
       return orFailure(async () => {
-        if (mode === 'take') {
+        if (mode === 'overwrite') {
           await write(entry, {})
           return true
         }
-        const holder = await writeOwn(entry)
+        const status = await writeOwn(entry)
         // It was removed just now.
-        return holder === 'gone' ? (await writeOwn(entry)) === 'ours' : holder === 'ours'
+        return (status === 'absent' ? await writeOwn(entry) : status) === 'current'
       })
     },
     remove(entry) {
@@ -105,17 +110,23 @@ function createLink(client: Client, revisions: Revisions, ttlMs: number): Link {
     beat(entries) {
       return orFailure(async () => {
         if (entries.length === 0) await client.readiness()
-        return Promise.all(entries.map((entry) => beatOne(entry)))
+        return Promise.all(entries.map((entry) => beatOne(entry).catch(toRefusal)))
       })
     },
     end: () => Promise.resolve(),
     close: () => client.close(),
   }
 
-  async function beatOne(entry: Entry): Promise<Holder> {
+  async function beatOne(entry: Entry): Promise<EntryStatus> {
     const { name } = entry
-    if (revisions.has(name)) return writeOwn(entry)
-    return (await objects.find('server', name)) === null ? 'gone' : 'other'
+    const revision = revisions.get(name)
+    const at = writtenAt.get(name) ?? -Infinity
+    const isDue = performance.now() - at >= ttlMs / 3
+    if (revision === null || (revision !== undefined && isDue)) return writeOwn(entry)
+    const found = await objects.find('server', name)
+    if (found !== null && found.revision === revision) return 'current'
+    revisions.delete(name)
+    return found === null ? 'absent' : 'foreign'
   }
 }
 
@@ -129,6 +140,13 @@ async function orFailure<T>(act: () => Promise<T>): Promise<T> {
   } catch (error) {
     throw toFailure(error)
   }
+}
+
+/** That the token is refused concerns all entries. */
+function toRefusal(error: unknown): EntryRefused {
+  const failure = toFailure(error)
+  if (failure instanceof EntryRefused) return failure
+  throw failure
 }
 
 function toFailure(error: unknown): unknown {

@@ -8,7 +8,6 @@ import { scalar } from '../../options/fields.ts'
 import { parseEndpoint } from '../../providers/registry/options.ts'
 import { readTls, tlsOption, type RegistryTls } from '../../providers/registry/tls.ts'
 import { refuseRegistration, toEntry } from './formats.ts'
-import { createKeeper } from './keeper.ts'
 import { defineRegistrar, type RegistrarKind } from './kind.ts'
 import { ttl, withFiles } from './options.ts'
 
@@ -68,22 +67,18 @@ export const sluiceRegistrar: RegistrarKind = defineRegistrar({
     return { url: url.url, token, tls, ttlMs: form.ttl }
   },
   withFiles,
-  async open({ url, token, tls, ttlMs }, listener) {
+  placeOf: ({ url }) => `Sluice at ${url}`,
+  refuse: (registration) => refuseRegistration(registration, 'sluice'),
+  toEntry: (registration) =>
+    toEntry(registration, { layout: 'sluice', prefix: '', isNumbered: false }),
+  async openLinks({ url, token, tls, ttlMs }) {
     const { createSluiceLinks } = await client.load()
     const options: ClientOptions = {
       baseUrl: url,
       ...(token === null ? {} : { token }),
       ...(tls === null ? {} : { tls: toClientTls(tls) }),
     }
-    return createKeeper({
-      place: `Sluice at ${url}`,
-      ttlMs,
-      open: createSluiceLinks({ client: options, ttlMs }),
-      refuse: (registration) => refuseRegistration(registration, 'sluice'),
-      toEntry: (registration) =>
-        toEntry(registration, { layout: 'sluice', prefix: '', isNumbered: false }),
-      listener,
-    })
+    return createSluiceLinks({ client: options, ttlMs })
   },
 })
 

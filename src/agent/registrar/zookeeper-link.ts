@@ -3,7 +3,7 @@
  * place of those of the session before, so that readers see no change.
  *
  * With nerve's layout the server appends a number to the name. There, a link creates its own znode first, and then removes the
- * ones with the same id and address.
+ * earlier ones with the same id and address.
  */
 import { isMap } from '../../model/parsed.ts'
 import { createTurns } from '../../providers/registry/turns.ts'
@@ -27,7 +27,15 @@ import {
 } from '../../providers/zookeeper/client/requests.ts'
 import { createBelow } from '../../providers/zookeeper/create-below.ts'
 import { parentOf } from '../../providers/zookeeper/znodes.ts'
-import { EntryRefused, type Entry, type Holder, type Link, type OpenLink } from './link.ts'
+import {
+  EntryRefused,
+  orRefusal,
+  type Entry,
+  type EntryStatus,
+  type Link,
+  type OpenLink,
+} from './link.ts'
+import type { WriteMode } from './registrar.ts'
 
 export interface ZookeeperLinkOptions extends ZookeeperOptions {
   readonly endpoints: readonly string[]
@@ -73,7 +81,7 @@ function createLink(connection: ZookeeperConnection, isOwn: (owner: bigint) => b
     return connection.call(exists(path, true)).catch(nullIf(ERROR.noNode))
   }
 
-  async function putNamed({ key, text }: Entry, mode: 'take' | 'free'): Promise<boolean> {
+  async function putNamed({ key, text }: Entry, mode: WriteMode): Promise<boolean> {
     const data = Buffer.from(text)
     for (let tries = 0; tries < MAX_TRIES; tries++) {
       const found = await look(key)
@@ -83,7 +91,7 @@ function createLink(connection: ZookeeperConnection, isOwn: (owner: bigint) => b
       } else if (found.owner === connection.session) {
         const set = await connection.call(setData(key, data)).catch(nullIf(ERROR.noNode))
         if (set !== null) return true
-      } else if (mode === 'free' && !isOwn(found.owner)) {
+      } else if (mode === 'unless foreign' && !isOwn(found.owner)) {
         return false
       } else {
         const code = await connection.call(replaceByEphemeral(key, found.version, data))
@@ -94,22 +102,31 @@ function createLink(connection: ZookeeperConnection, isOwn: (owner: bigint) => b
     throw new EntryRefused(`cannot create "${key}": others keep creating and deleting it`)
   }
 
-  async function putNumbered(entry: Entry, mode: 'take' | 'free'): Promise<boolean> {
+  async function putNumbered(entry: Entry, mode: WriteMode): Promise<boolean> {
     const data = Buffer.from(entry.text)
     const known = numbered.get(entry.name)
     if (known !== undefined) {
       const set = await connection.call(setData(known, data)).catch(nullIf(ERROR.noNode))
       if (set !== null) return true
     }
-    const others = (await findNumbered(entry)).filter(({ path }) => path !== known)
-    if (mode === 'free' && others.some(({ owner }) => !isOwn(owner))) return false
+    if (mode === 'unless foreign' && (await findNumbered(entry)).some(isForeign)) return false
     const request = createEphemeral(entry.key, data, true)
     const path = await createBelow(connection, entry.key, request)
     if (path === null) return false
     numbered.set(entry.name, path)
     await look(path)
+    // Listed after its own was created, so that of two processes at the same time one sees the other; the higher number stays.
+    const others = (await findNumbered(entry)).filter((one) => one.path !== path)
+    if (others.some((one) => isForeign(one) && one.path > path)) {
+      await removeOwn(entry)
+      return false
+    }
     await Promise.all(others.map(removeZnode))
     return true
+  }
+
+  function isForeign({ owner }: Znode): boolean {
+    return !isOwn(owner)
   }
 
   /** Those of an entry with its address, by any program. */
@@ -135,19 +152,19 @@ function createLink(connection: ZookeeperConnection, isOwn: (owner: bigint) => b
     await connection.call(remove(path, version)).catch(nullIf(ERROR.noNode, ERROR.badVersion))
   }
 
-  async function holderOf(entry: Entry): Promise<Holder> {
+  async function statusOf(entry: Entry): Promise<EntryStatus> {
     if (!entry.isSequential) {
       const found = await look(entry.key)
-      if (found === null) return 'gone'
-      if (found.owner === connection.session) return 'ours'
-      return isOwn(found.owner) ? 'old' : 'other'
+      if (found === null) return 'absent'
+      if (found.owner === connection.session) return 'current'
+      return isOwn(found.owner) ? 'stale' : 'foreign'
     }
     const path = numbered.get(entry.name)
-    if (path !== undefined && (await look(path)) !== null) return 'ours'
+    if (path !== undefined && (await look(path)) !== null) return 'current'
     numbered.delete(entry.name)
     const found = await findNumbered(entry)
-    if (found.length === 0) return 'gone'
-    return found.some(({ owner }) => !isOwn(owner)) ? 'other' : 'old'
+    if (found.length === 0) return 'absent'
+    return found.some(isForeign) ? 'foreign' : 'stale'
   }
 
   async function removeOwn(entry: Entry): Promise<void> {
@@ -169,13 +186,15 @@ function createLink(connection: ZookeeperConnection, isOwn: (owner: bigint) => b
   }
 
   return {
+    // Ephemeral znodes go with the session.
+    isRemovedAtEnd: true,
     put: (entry, mode) =>
       orRefused(entry.isSequential ? putNumbered(entry, mode) : putNamed(entry, mode)),
     remove: (entry) => orRefused(removeOwn(entry)),
     async beat(entries) {
       // Also shows that the server responds.
       if (entries.length === 0) await look('/')
-      return Promise.all(entries.map(holderOf))
+      return Promise.all(entries.map((entry) => orRefusal(orRefused(statusOf(entry)))))
     },
     end() {
       connection.close()

@@ -3,7 +3,6 @@ import { onDemand } from '../../model/on-demand.ts'
 import { checkLogin } from '../../providers/registry/options.ts'
 import { connectString } from '../../providers/zookeeper/source.ts'
 import { refuseRegistration, toEntry } from './formats.ts'
-import { createKeeper } from './keeper.ts'
 import { defineRegistrar, type RegistrarKind } from './kind.ts'
 import { keysOptions, readKeys, ttl, withFiles, type KeysSettings } from './options.ts'
 
@@ -40,20 +39,15 @@ export const zookeeperRegistrar: RegistrarKind = defineRegistrar({
     return { endpoints, chroot, username, password, ...keys, prefix: whole, ttlMs: form.ttl }
   },
   withFiles,
-  async open(spec, listener) {
+  placeOf: ({ endpoints, chroot }) => `ZooKeeper ${endpoints.join(',')}${chroot}`,
+  refuse: (registration, { layout }) => refuseRegistration(registration, layout),
+  toEntry(registration, spec) {
+    const { path } = registration
+    const inChroot = { ...registration, path: path === null ? null : spec.chroot + path }
+    return { ...toEntry(inChroot, { ...spec, isNumbered: true }), registration }
+  },
+  async openLinks(spec) {
     const { createZookeeperLinks } = await client.load()
-    const { chroot, layout } = spec
-    return createKeeper({
-      place: `ZooKeeper ${spec.endpoints.join(',')}${chroot}`,
-      ttlMs: spec.ttlMs,
-      open: createZookeeperLinks(spec),
-      refuse: (registration) => refuseRegistration(registration, layout),
-      toEntry(registration) {
-        const { path } = registration
-        const inChroot = { ...registration, path: path === null ? null : chroot + path }
-        return { ...toEntry(inChroot, { ...spec, isNumbered: true }), registration }
-      },
-      listener,
-    })
+    return createZookeeperLinks(spec)
   },
 })

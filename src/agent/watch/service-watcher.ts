@@ -7,6 +7,7 @@
  * The registrar keeps the registration from then on. A limit of transitions delays them; what counts is the state when there
  * is a token again.
  */
+import { messageOf } from '../../model/error-message.ts'
 import type { Log } from '../../observe/log.ts'
 import type { CheckLoop, CheckReport } from '../checks/check-loop.ts'
 import type { ServiceSpec } from '../spec/agent-spec.ts'
@@ -68,7 +69,10 @@ export class ServiceWatcher {
   /** The checks that have begun before go on. */
   start(running: readonly CheckLoop[] = []): void {
     for (const check of this.checks) {
-      check.listen((report) => this.#onCheck(report))
+      check.listen({
+        onChange: (report) => this.#onCheck(report),
+        onShortage: (report) => this.#onShortage(report),
+      })
       if (!running.includes(check)) check.start()
     }
     this.#evaluate()
@@ -94,10 +98,15 @@ export class ServiceWatcher {
 
   /** `keeps`: checks that go on without it. Rejects if the registry does not confirm the removal. */
   async stop(keeps: readonly CheckLoop[] = []): Promise<void> {
+    this.halt(keeps)
+    if (this.#wanted === true) await this.#registrar.remove(this.spec.registration)
+  }
+
+  /** What it has registered stays. */
+  halt(keeps: readonly CheckLoop[] = []): void {
     this.#isStopped = true
     clearTimeout(this.#timer)
     for (const check of this.checks) if (!keeps.includes(check)) check.stop()
-    if (this.#wanted === true) await this.#registrar.remove(this.spec.registration)
   }
 
   #onCheck({ name, state, reason }: CheckReport): void {
@@ -106,6 +115,12 @@ export class ServiceWatcher {
     if (state === 'up') this.#log.info(fields, 'a check passes')
     else this.#log.warn({ ...fields, reason }, 'a check fails')
     this.#evaluate()
+  }
+
+  #onShortage({ name, state, reason }: CheckReport): void {
+    if (this.#isStopped) return
+    const fields = { service: this.spec.name, check: name, reason }
+    this.#log.error(fields, `a check cannot be run: its state stays ${state}`)
   }
 
   #evaluate(): void {
@@ -157,8 +172,8 @@ export class ServiceWatcher {
 
   #register(): void {
     const { registration, reopenMs } = this.spec
-    this.#log.info(this.#fields(), 'the service is up: it is registered')
-    this.#registration = { is: 'missing', reason: 'it has just been put' }
+    this.#log.info(this.#fields(), 'the service is up: it is to be registered')
+    this.#registration = { status: 'missing', reason: 'it has just been put', isRefused: false }
     this.#registrar.want({
       registration,
       reopenMs,
@@ -179,7 +194,7 @@ export class ServiceWatcher {
       if (this.#wanted === false) this.#settle()
     } catch (error) {
       this.#log.warn(
-        { ...this.#fields(), reason: (error as Error).message },
+        { ...this.#fields(), reason: messageOf(error) },
         'the registry has not confirmed the removal',
       )
     }
@@ -189,14 +204,16 @@ export class ServiceWatcher {
     if (this.#isStopped || this.#wanted !== true) return
     const before = this.#registration
     this.#registration = state
-    if (state.is === 'missing') {
-      if (before?.is === 'registered')
-        this.#log.warn({ ...this.#fields(), reason: state.reason }, 'the registration is lost')
+    const fields = this.#fields()
+    if (state.status === 'missing') {
+      const { reason, isRefused } = state
+      if (isRefused) this.#log.error({ ...fields, reason }, 'the registry refuses the registration')
+      else if (before?.status === 'registered')
+        this.#log.warn({ ...fields, reason }, 'the registration is lost')
       return
     }
-    if (state.is === 'registered') this.#log.info(this.#fields(), 'registered')
-    else
-      this.#log.error({ ...this.#fields(), reason: state.reason }, 'the registration is replaced')
+    if (state.status === 'registered') this.#log.info(fields, 'registered')
+    else this.#log.error({ ...fields, reason: state.reason }, 'the registration is replaced')
     this.#settle()
   }
 

@@ -1,8 +1,9 @@
 /**
  * One registrar for all services that are registered in the same place. It remembers what is wanted there. If a registration that
- * is wanted stays missing, or the registry is not reached for long, the registrar is closed and another one is opened: a client
- * that does not recover must not keep services out of the registry.
+ * is wanted stays missing, or the registry is not reached for long, the registrar is abandoned and another one is opened: a client
+ * that does not recover must not keep services out of the registry. What is registered stays so meanwhile.
  */
+import { setTimeout as pause } from 'node:timers/promises'
 import type { Log } from '../../observe/log.ts'
 import type { RegistrarSpec } from '../registrar/kind.ts'
 import type {
@@ -34,8 +35,8 @@ export interface SharedRegistrar {
    * place; rejects with the reason if it does not.
    */
   remove(registration: Registration): Promise<void>
-  /** Rejects if what is left could not be removed. */
-  close(): Promise<void>
+  /** Removes all that is left. Rejects if that takes longer, by default as long as so many should take, or is refused. */
+  close(withinMs?: number): Promise<void>
 }
 
 export interface SharedRegistrarOptions {
@@ -50,11 +51,13 @@ interface Entry {
   readonly wanted: WantedRegistration
   /** Since when it is not in the registry; null: it is there. */
   missingSince: number | null
+  /** Another process has registered the same. */
+  isReplaced: boolean
 }
 
 const LOOK_EVERY_MS = 1_000
 /** A client that does not recover may not end, either. */
-const CLOSE_WITHIN_MS = 5_000
+const ABANDON_WITHIN_MS = 5_000
 const OPEN_AGAIN_MS = 1_000
 
 export function createSharedRegistrar(options: SharedRegistrarOptions): SharedRegistrar {
@@ -73,19 +76,21 @@ export function createSharedRegistrar(options: SharedRegistrarOptions): SharedRe
     onRegistration(key, state) {
       const entry = entries.get(nameOf(key))
       if (entry === undefined) return
-      // What another process has taken would be taken back by another client, in turns for ever.
-      if (state.is === 'missing') entry.missingSince ??= now()
+      // What another process has registered would be overwritten by another client, in turns for ever. What the registry refuses
+      // it would refuse another client.
+      if (state.status === 'missing' && !state.isRefused) entry.missingSince ??= now()
       else entry.missingSince = null
+      entry.isReplaced = state.status === 'replaced'
       entry.wanted.onState(state)
     },
     onLink(state) {
       const before = link
       link = state
-      linkDownSince = state.is === 'down' ? (linkDownSince ?? now()) : null
-      if (state.is === 'down') {
+      linkDownSince = state.status === 'down' ? (linkDownSince ?? now()) : null
+      if (state.status === 'down') {
         const level = state.isRefused ? 'error' : 'warn'
         log[level]({ registry: place() }, `the registry is not reached: ${state.reason}`)
-      } else if (before?.is === 'down') {
+      } else if (before?.status === 'down') {
         log.info({ registry: place() }, 'the registry is reached again')
       }
     },
@@ -97,7 +102,8 @@ export function createSharedRegistrar(options: SharedRegistrarOptions): SharedRe
     if (isClosed) return
     try {
       registrar = await open(spec, listener)
-      for (const { wanted } of entries.values()) put(registrar, wanted)
+      for (const { wanted, isReplaced } of entries.values())
+        registrar.put(wanted.registration, isReplaced ? 'unless foreign' : 'overwrite')
     } catch (error) {
       log.error({ err: error }, 'the client of the registry cannot be opened; it is tried again')
       retry = setTimeout(() => {
@@ -106,35 +112,21 @@ export function createSharedRegistrar(options: SharedRegistrarOptions): SharedRe
     }
   }
 
-  function put(to: Registrar, { registration, onState }: WantedRegistration): void {
-    const refused = to.refuse(registration)
-    if (refused === null) {
-      to.put(registration)
-      return
-    }
-    const { service, id } = registration
-    log.error({ registry: to.place, service, id }, `the service cannot be registered: ${refused}`)
-    // Another try would change nothing.
-    entries.delete(nameOf(registration))
-    onState({ is: 'missing', reason: refused })
-  }
-
-  /** Resolves to why what is left could not be removed, or null. */
-  async function closeOne(): Promise<Error | null> {
-    const closing = registrar
+  function takeOne(): Registrar | null {
+    const taken = registrar
     registrar = null
     link = null
     linkDownSince = null
-    const { promise: late, reject } = Promise.withResolvers<never>()
-    const timer = setTimeout(reject, CLOSE_WITHIN_MS, new Error('its client does not end'))
-    try {
-      await Promise.race([closing?.close(), late])
-      return null
-    } catch (error) {
-      return error as Error
-    } finally {
-      clearTimeout(timer)
-    }
+    return taken
+  }
+
+  async function abandonOne(): Promise<void> {
+    const late = new AbortController()
+    await Promise.race([
+      takeOne()?.abandon(),
+      pause(ABANDON_WITHIN_MS, null, { signal: late.signal }).catch(() => {}),
+    ])
+    late.abort()
   }
 
   function look(): void {
@@ -153,7 +145,7 @@ export function createSharedRegistrar(options: SharedRegistrarOptions): SharedRe
     )
     for (const entry of entries.values()) if (entry.missingSince !== null) entry.missingSince = at
     turn = turn.then(async () => {
-      await closeOne()
+      await abandonOne()
       await openOne()
     })
   }
@@ -166,8 +158,8 @@ export function createSharedRegistrar(options: SharedRegistrarOptions): SharedRe
     place,
     link: () => link,
     want(wanted) {
-      entries.set(nameOf(wanted.registration), { wanted, missingSince: now() })
-      if (registrar !== null) put(registrar, wanted)
+      entries.set(nameOf(wanted.registration), { wanted, missingSince: now(), isReplaced: false })
+      registrar?.put(wanted.registration)
     },
     async remove(registration) {
       const name = nameOf(registration)
@@ -177,13 +169,12 @@ export function createSharedRegistrar(options: SharedRegistrarOptions): SharedRe
       // Meanwhile it may be wanted again.
       if (!entries.has(name)) await registrar?.remove(registration)
     },
-    async close() {
+    async close(withinMs) {
       isClosed = true
       clearInterval(looking)
       clearTimeout(retry)
       await turn
-      const failure = await closeOne()
-      if (failure !== null) throw failure
+      await takeOne()?.close(withinMs)
     },
   }
 }

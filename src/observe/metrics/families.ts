@@ -16,6 +16,7 @@ import { SOURCE_FAMILIES } from './source-families.ts'
 import { STREAM_FAMILIES } from './stream-families.ts'
 import type { ScaleReport } from '../reports/scale-report.ts'
 import { TEMPLATE_FAMILIES } from './template-families.ts'
+import type { PrintedFamily } from './text-format.ts'
 import type { SourceReport } from '../reports/source-report.ts'
 import type { TemplateReport } from '../reports/template-report.ts'
 
@@ -72,10 +73,7 @@ export interface Scrape {
   readonly grpcCalls: (status: number) => number
 }
 
-export interface Family {
-  readonly name: string
-  readonly type: 'counter' | 'gauge' | 'histogram' | 'summary'
-  readonly help: string
+export interface Family extends PrintedFamily {
   readonly samples: (scrape: Scrape) => readonly Sample[]
 }
 

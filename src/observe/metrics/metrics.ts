@@ -4,8 +4,7 @@
  * it is loaded once the program serves (`load`), or by the first scrape if that is earlier.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import type { Metric, Registry } from 'prom-client'
-import { onDemand } from '../../model/on-demand.ts'
+import type { Registry } from 'prom-client'
 import { systemMs } from '../../scoreboard/board-clock.ts'
 import type { Scoreboard } from '../../scoreboard/scoreboard.ts'
 import { FAMILIES, type Family, type MetricsStatus, type Scrape } from './families.ts'
@@ -18,6 +17,7 @@ import {
   type CountedObject,
   type SeriesReader,
 } from './series.ts'
+import { CONTENT_TYPE, promClient, registerFamily } from './text-format.ts'
 
 /** What is in force, with the slots that count it. Read once a scrape, in one go. */
 export interface CountedObjects {
@@ -67,14 +67,9 @@ export interface Metrics {
 }
 
 const SERIES_LIMIT = 2000
-/** Of the Prometheus text format, as prom-client writes it. */
-const CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8'
 
 /** Gauges of prom-client with the suffix of counters. Each is the sum of the metric without it, over `type`. */
 const MISNAMED = ['handles', 'requests', 'resources'].map((of) => `nodejs_active_${of}_total`)
-
-type PromClient = typeof import('prom-client')
-const promClient = onDemand<PromClient>('the Prometheus client', () => import('prom-client'))
 
 export function createMetrics(options: MetricsOptions): Metrics {
   const { scoreboard, objects, status, version, seriesLimit = SERIES_LIMIT } = options
@@ -123,7 +118,10 @@ export function createMetrics(options: MetricsOptions): Metrics {
     return registry
   }
 
-  function createRegistry({ collectDefaultMetrics, Registry }: PromClient): Registry {
+  function createRegistry({
+    collectDefaultMetrics,
+    Registry,
+  }: typeof import('prom-client')): Registry {
     const opened = new Registry()
     for (const family of [...FAMILIES, changeLatency.family, buildInfo]) register(opened, family)
     collectDefaultMetrics({ register: opened })
@@ -176,17 +174,13 @@ export function createMetrics(options: MetricsOptions): Metrics {
     }
   }
 
-  /**
-   * prom-client prints everything that has a name, a help, a type and a `get`; its types know its own classes only. Each
-   * family waits for its own turn of the event loop, so that thousands of series do not hold up the main thread.
-   */
-  function register(to: Registry, { name, help, type, samples }: Family): void {
-    const get = async (): Promise<object> => {
+  /** Each family waits for its own turn of the event loop, so that thousands of series do not hold up the main thread. */
+  function register(to: Registry, family: Family): void {
+    registerFamily(to, family, async () => {
       turns = turns.then(() => nextTurn())
       await turns
-      return { name, help, type, values: samples(scrape) }
-    }
-    to.registerMetric({ name, help, type, get } as unknown as Metric)
+      return family.samples(scrape)
+    })
   }
 }
 
