@@ -48,12 +48,19 @@ export interface ListeningOnSocket extends Pick<Listening, 'onError' | 'descript
   close(isPassedOn: boolean): Promise<void>
 }
 
-/** `fd`: of a socket that listens there already; null: it opens one. Rejects with a one-line reason if it cannot listen. */
+interface ListenOptions {
+  /** Of a socket that listens there already; null: it opens one. */
+  readonly fd?: number | null
+  /** What sets the address, for messages. */
+  readonly option?: string
+}
+
+/** Rejects with a one-line reason if it cannot listen. */
 export async function listenAt(
   wanted: Address,
   certificate: AdminCertificate | null,
   handler: RequestListener,
-  fd: number | null = null,
+  { fd = null, option = 'admin.address' }: ListenOptions = {},
 ): Promise<Listening> {
   const secure =
     certificate === null
@@ -66,7 +73,8 @@ export async function listenAt(
   bound(server)
   const host = wanted.host === '' ? {} : { host: wanted.host }
   const where = fd === null ? { port: wanted.port, ...host } : { fd }
-  await listening(server, `${formatAddress(wanted)} (admin)`, where)
+  const name = `${formatAddress(wanted)} (${option.replace(/\..*$/, '')})`
+  await listening(server, name, where, option)
   const found = server.address()
   const port = typeof found === 'object' && found !== null ? found.port : wanted.port
   return {
@@ -153,10 +161,11 @@ function listening(
     | { readonly port: number; readonly host?: string }
     | { readonly path: string }
     | { readonly fd: number },
+  option = 'admin.socket',
 ): Promise<void> {
   return new Promise((resolve, reject) => {
     const fail = (cause: NodeJS.ErrnoException): void => {
-      const why = LISTEN_ERRORS[cause.code ?? ''] ?? cause.message
+      const why = (LISTEN_ERRORS[cause.code ?? ''] ?? cause.message).replace('OPTION', option)
       reject(new Error(`cannot listen on ${name}: ${why}`, { cause }))
     }
     server.once('error', fail)
@@ -168,10 +177,10 @@ function listening(
 }
 
 const LISTEN_ERRORS: Readonly<Record<string, string>> = {
-  EADDRINUSE: 'the port is in use; stop what holds it, or set admin.address to another port',
+  EADDRINUSE: 'the port is in use; stop what holds it, or set OPTION to another port',
   EACCES: 'this user may not; take a port above 1023, or grant the right to bind it',
-  EADDRNOTAVAIL: 'this machine does not have the address; set admin.address to one that it has',
-  ENOTFOUND: 'the name is not known; set admin.address to an address of this machine',
+  EADDRNOTAVAIL: 'this machine does not have the address; set OPTION to one that it has',
+  ENOTFOUND: 'the name is not known; set OPTION to an address of this machine',
   ENOENT: 'its folder does not exist',
 }
 

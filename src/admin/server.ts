@@ -79,7 +79,7 @@ export async function createAdmin(options: AdminOptions): Promise<Admin> {
   const handle = createHandler(options, endpoints, access)
   const { address: fd, socket: socketFd } = options.inherited ?? { address: null, socket: null }
   const byAddress: RequestListener = (request, response) => handle(request, response, 'address')
-  const listening = await listenAt(options.address, certificate, byAddress, fd)
+  const listening = await listenAt(options.address, certificate, byAddress, { fd })
   const { address } = listening
   const react = (err: Error): void => log.warn({ err }, 'the admin could not accept a connection')
   listening.onError(react)

@@ -8,7 +8,9 @@ import { CONTENT_TYPE } from '../observe/metrics/text-format.ts'
 
 /** Rejects with the reason if it cannot listen. */
 export function serveAgentStatus(address: Address, report: () => StatusReport): Promise<Listening> {
-  return listenAt(address, null, (request, response) => void answer(request, response, report()))
+  return listenAt(address, null, (request, response) => void answer(request, response, report()), {
+    option: 'status',
+  })
 }
 
 /** Never rejects. */

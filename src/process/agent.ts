@@ -26,6 +26,8 @@ import { serveAgentStatus } from './agent-status.ts'
 import { listenForSignals } from './signals.ts'
 import { openServiceManager, type ServiceManager } from './systemd/notify.ts'
 
+/** What the removal gets beyond its time to say what is left. */
+const REPORT_MS = 250
 /** After everything is done. */
 const END_WITHIN_MS = 200
 const SIGTERM_CODE = 128 + 15
@@ -173,7 +175,7 @@ async function removeAll({ agent, containers }: Parts, withinMs: number): Promis
   const ended = Promise.all([agent.stop(withinMs), containers.stop(withinMs)])
   const removed = await Promise.race([
     ended.then((results) => results.every(Boolean)),
-    delay(withinMs, false, { signal: late.signal }),
+    delay(withinMs + REPORT_MS, false, { signal: late.signal }),
   ])
   late.abort()
   return removed

@@ -300,6 +300,25 @@ test('its page of state has services, readiness and metrics', async (t) => {
   assert.equal((await askAdmin(port, '/else')).status, 404)
 })
 
+test('a port of its page that is in use is said in one line, with code 1', async (t) => {
+  const etcd = await startEtcd(t)
+  const folder = makeFolder(t)
+  const path = join(folder, 'agent.json')
+  const config = {
+    status: etcd.endpoint,
+    registries: { etcd: { endpoints: etcd.endpoint } },
+    services: { web: { host: '127.0.0.1', port: 9 } },
+  }
+  writeFileSync(path, JSON.stringify(config))
+
+  const { code, errors } = await runProgram(t, ['agent', '--config', path])
+
+  assert.equal(code, 1)
+  const help = 'stop what holds it, or set status to another port'
+  const said = `sluice: cannot listen on ${etcd.endpoint} (status): the port is in use; ${help}\n`
+  assert.equal(errors, said)
+})
+
 test('systemd learns when it is ready, reloads and stops', async (t) => {
   const etcd = await startEtcd(t)
   const systemd = createFakeSystemd(makeFolder(t))

@@ -126,7 +126,11 @@ function openMemory(registry: MemoryRegistry, by: string, listener: LinkListener
           return found === undefined ? 'absent' : found.by === by ? 'current' : 'foreign'
         }),
       ),
-    end: () => answer('end', () => {}),
+    end: () =>
+      answer('end', () => {
+        if (!registry.isRemovedAtEnd) return
+        for (const [key, one] of keys) if (one.by === by && !kept.has(key)) keys.delete(key)
+      }),
     close() {
       isClosed = true
     },

@@ -43,6 +43,40 @@ test('close rejects with what the registry refuses to remove, unless it goes wit
   }
 })
 
+test('what belongs to the session is removed with it in one step, and one by one what may not', async (t) => {
+  for (const [status, removals] of [
+    ['current', 0],
+    ['unwritten', 2],
+  ] as const) {
+    const registry = createMemoryRegistry()
+    registry.isRemovedAtEnd = true
+    const { registrar, states, until } = startKeeper(t, registry)
+    registrar.put(registration())
+    registrar.put(registration({ id: 'two' }))
+    await until(() => states.length === 2, 'both are registered')
+    if (status === 'unwritten') registrar.put(registration({ id: 'two', port: 8081 }))
+
+    await registrar.close()
+
+    assert.equal(registry.calls.filter((call) => call.startsWith('remove')).length, removals)
+    assert.deepEqual(textsOf(registry), {})
+  }
+})
+
+test('what was never written needs no removal', async (t) => {
+  const registry = createMemoryRegistry()
+  registry.refusal = new Error('connect ECONNREFUSED')
+  const { registrar, states, until } = startKeeper(t, registry)
+  registrar.put(registration())
+  registrar.put(registration({ id: 'two' }))
+  await until(() => states.length === 2, 'both are missing')
+
+  await registrar.remove(registration())
+  await registrar.close(1)
+
+  assert.deepEqual(registry.calls, [])
+})
+
 test('close takes as long as it may', async (t) => {
   const { registry, registrar, states, until } = startKeeper(t)
   registrar.put(registration())

@@ -46,6 +46,8 @@ interface Wanted {
   reported: RegistrationState | null
   /** Of the last refusal; the entry is not tried before. */
   retryAt: number
+  /** It may be in the registry. */
+  isTried: boolean
 }
 
 /** A link that is open. */
@@ -74,6 +76,10 @@ export function createKeeper(options: KeeperOptions): Registrar {
   const ending = new AbortController()
   let isClosing = false
   let isHinted = false
+  /** With the link that is open. */
+  let isLookedAt = false
+  /** All that is registered belongs to the link, so that its end may remove it in one step. */
+  let isEndEnough = false
   let linkStatus: 'up' | 'down' | 'refused' | null = null
   /** When the registry confirmed last what is there. */
   let confirmedAt = now()
@@ -101,6 +107,7 @@ export function createKeeper(options: KeeperOptions): Registrar {
 
   async function write({ link, call }: OpenedLink, one: Wanted): Promise<void> {
     const { entry, status } = one
+    one.isTried = true
     try {
       const mode = status === 'new' ? 'overwrite' : 'unless foreign'
       const isWritten = await call(link.put(entry, mode), `register ${entry.name}`)
@@ -181,12 +188,17 @@ export function createKeeper(options: KeeperOptions): Registrar {
         beatAt = now() + beatMs
         hintableAt = now() + HINT_MS
         await beat(opened)
+        isLookedAt = true
         reportLink(null)
       }
       await inParallel(dueWrites().slice(0, WINDOW), (one) => write(opened, one))
+      if (isEndEnough && opened.link.isRemovedAtEnd && (await end(opened))) return
       await inParallel(removals.due(now()), (one) => remove(opened, one))
       if (removals.due(now()).length > 0) continue
-      if (isClosing && !ending.signal.aborted) return end(opened)
+      if (isClosing && !ending.signal.aborted) {
+        await end(opened)
+        return
+      }
       if (dueWrites().length > 0) continue
       const refused = [...wanted.values()].filter(isUnwritten)
       const retryAt = Math.min(removals.retryAt, ...refused.map((one) => one.retryAt))
@@ -194,13 +206,15 @@ export function createKeeper(options: KeeperOptions): Registrar {
     }
   }
 
-  async function end({ link, call }: OpenedLink): Promise<void> {
+  /** False: the registry refuses it. */
+  async function end({ link, call }: OpenedLink): Promise<boolean> {
     try {
       await call(link.end(), 'end the session')
       if (link.isRemovedAtEnd) removals.confirmAll()
+      return true
     } catch (error) {
-      // What it may not remove one by one, it may not remove as a whole.
       if (!isRefusal(error)) throw error
+      return false
     }
   }
 
@@ -260,6 +274,8 @@ export function createKeeper(options: KeeperOptions): Registrar {
         call: (call, doing) => within(Promise.race([call, lost.promise]), doing, place),
       })
     } finally {
+      isLookedAt = false
+      isEndEnough = false
       link.close()
     }
   }
@@ -292,10 +308,10 @@ export function createKeeper(options: KeeperOptions): Registrar {
         return
       }
       const status = mode === 'overwrite' ? 'new' : 'due'
-      const one: Wanted = { entry, status, reported: null, retryAt: 0 }
+      const one: Wanted = { entry, status, reported: null, retryAt: 0, isTried: false }
       wanted.set(entry.name, one)
       const isWritten = (): boolean => !isUnwritten(one) || !isWanted(one)
-      if (before !== undefined) void removals.add(before.entry, isWritten)
+      if (before?.isTried === true) void removals.add(before.entry, isWritten)
       notifier.notify()
     },
     async remove({ service, id }: RegistrationKey) {
@@ -303,6 +319,7 @@ export function createKeeper(options: KeeperOptions): Registrar {
       const one = wanted.get(name)
       if (one === undefined) return
       wanted.delete(name)
+      if (!one.isTried) return
       const removed = removals.add(one.entry)
       notifier.notify()
       const doing = `remove ${name} from ${place}`
@@ -320,7 +337,9 @@ export function createKeeper(options: KeeperOptions): Registrar {
 
   async function closeAll(withinMs?: number): Promise<void> {
     isClosing = true
-    for (const { entry } of wanted.values()) void removals.add(entry)
+    const isOfLink = [...wanted.values()].every((one) => !one.isTried || !isUnwritten(one))
+    isEndEnough = isLookedAt && isOfLink && removals.size === 0
+    for (const { entry, isTried } of wanted.values()) if (isTried) void removals.add(entry)
     wanted.clear()
     notifier.notify()
     try {

@@ -17,6 +17,7 @@ import { isReply, ZookeeperReply } from '../../providers/zookeeper/client/failur
 import { ERROR } from '../../providers/zookeeper/client/protocol.ts'
 import {
   createEphemeral,
+  endSession,
   exists,
   getChildren,
   getData,
@@ -196,10 +197,7 @@ function createLink(connection: ZookeeperConnection, isOwn: (owner: bigint) => b
       if (entries.length === 0) await look('/')
       return Promise.all(entries.map((entry) => orRefusal(orRefused(statusOf(entry)))))
     },
-    end() {
-      connection.close()
-      return Promise.resolve()
-    },
+    end: () => connection.call(endSession()),
     close: () => connection.abandon(),
   }
 }

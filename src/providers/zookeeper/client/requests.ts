@@ -79,6 +79,11 @@ export function sync(path: string): ZookeeperRequest<void> {
   }
 }
 
+/** Resolves once the ensemble has ended the session, with all ephemeral znodes of it. The server then closes the connection. */
+export function endSession(): ZookeeperRequest<void> {
+  return { op: OP.closeSession, doing: 'end the session', write: () => {}, read: () => {} }
+}
+
 export function watchTree(path: string): ZookeeperRequest<void> {
   return {
     ...{ op: OP.addWatch, doing: `watch "${path}"` },
