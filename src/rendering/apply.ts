@@ -144,7 +144,7 @@ async function reload(
   try {
     if (command !== null) await runCommand(command, { timeoutMs, signal, graceMs: GRACE_MS })
   } catch (error) {
-    const again = signal.aborted ? '; it is run again with the next start' : ''
+    const again = signal.aborted ? '; it runs again with the next start' : ''
     return `reload ${messageOf(error)}${again}`
   }
   await clearReload(dest)

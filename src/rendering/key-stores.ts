@@ -53,13 +53,17 @@ export function createKeyStores(
     return store
   }
 
+  function isUnread(keys: TemplateKeys): boolean {
+    const { byRoot, roots } = storeOf(keys)
+    return roots.some((root) => reads(keys, root) && !byRoot.has(root))
+  }
+
   function follow(id: string, { keys, roots, byRoot, lost, partial }: Followed): Promise<void> {
-    const isOf =
-      (root: string | null) =>
-      (one: TemplateKeys): boolean =>
-        idOf(one) === id && (root === null || reads(one, root))
+    const isOf = (one: TemplateKeys, root: string | null): boolean =>
+      idOf(one) === id && (root === null || reads(one, root))
     return followKeys(keys, roots, ending.signal, {
-      onKeys(root, found, problems) {
+      onKeys(root, found, { changed, problems }) {
+        const isFirst = !byRoot.has(root)
         byRoot.set(root, found)
         if (problems.length === 0) partial.delete(root)
         else if (!partial.has(root)) {
@@ -68,13 +72,14 @@ export function createKeyStores(
         }
         const wasLost = lost.delete(root) || lost.delete(null)
         if (wasLost && lost.size === 0) onLost(keys, null)
-        onChange(isOf(root))
+        onChange((one) => isOf(one, root) && (isFirst || readsAny(one, changed)))
       },
       onLost(reason, root) {
         if (lost.get(root) === reason) return
         if (lost.size === 0) onLost(keys, reason)
         lost.set(root, reason)
-        onChange(isOf(root))
+        // The others are rendered already, and their report has the reason.
+        onChange((one) => isOf(one, root) && isUnread(one))
       },
     })
   }
@@ -116,6 +121,12 @@ export function createKeyStores(
 
 function reads({ read }: TemplateKeys, root: string): boolean {
   return read.some((key) => isWithin(key, root) || isWithin(root, key))
+}
+
+function readsAny({ read }: TemplateKeys, keys: ReadonlySet<string>): boolean {
+  const wanted = new Set(read)
+  for (const key of keys) if (isBelowAny(key, wanted)) return true
+  return false
 }
 
 /** As confd: the prefix is cut off as text. */

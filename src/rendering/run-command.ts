@@ -46,7 +46,8 @@ export function runCommand(
 
     const timer = setTimeout(kill, timeoutMs, `did not end within ${timeoutMs / 1000} s`)
     let grace: NodeJS.Timeout | undefined
-    const end = (): void => kill('was ended with the program')
+    const end = (): void =>
+      kill('was ended, because the program ends or the settings of templates have changed')
     const stop = (): void => {
       if (graceMs === 0) end()
       else grace = setTimeout(end, graceMs)

@@ -135,8 +135,8 @@ export function parseTemplates(
   return { templates, flaws }
 }
 
-/** What `check` has, and `reload` has not. */
-export const STAGED: RegExp = /\{\{-?\s*\.src\s*-?\}\}/
+/** What `reload` has not: `.src` is for `check`, and `.dest` of forks of confd. */
+export const NOT_IN_RELOAD: RegExp = /\{\{-?\s*\.(?:src|dest)\s*-?\}\}/
 
 /** The same for each path that names the same file, whether it is there or not. */
 export function targetOf(dest: string): string {
@@ -176,8 +176,8 @@ function parseTemplate(
     for (const key of ['keys', 'prefix'] as const)
       if (value[key] !== undefined) complain('is used with a source only', key)
   }
-  if (value.reload !== undefined && STAGED.test(value.reload))
-    complain(`{{.src}} is the staged file, which is ${dest} by then; write that path`, 'reload')
+  if (value.reload !== undefined && NOT_IN_RELOAD.test(value.reload))
+    complain(`has no {{.src}} or {{.dest}}: the file is ${dest} by then; write that path`, 'reload')
   const spec = source === undefined ? null : parseKeySource(source, sources, at, place)
   if (spec !== null && !spec.ok) flaws.push(...spec.problems)
   if (flaws.length > 0) return refuse(flaws)

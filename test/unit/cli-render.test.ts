@@ -232,7 +232,7 @@ test('a resource is a template, and one with a mistake is left out', (t) => {
   ])
   assert.deepEqual(remarks, [
     `${folder}/conf.d/more/c.toml: template.owner has no effect`,
-    `${folder}/conf.d/more/c.toml: {{.src}} has no effect in template.reload_cmd: the file is /x/c by then`,
+    `${folder}/conf.d/more/c.toml: {{.src}} and {{.dest}} have no effect in template.reload_cmd: the file is /x/c by then`,
   ])
   assert.throws(() => resources({}, join(folder, 'none\0')), /cannot read|null bytes/)
 })

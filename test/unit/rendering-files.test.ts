@@ -255,7 +255,10 @@ test('a command is ended with the program', async () => {
 
   ending.abort()
 
-  assert.equal(await failure, 'was ended with the program')
+  assert.equal(
+    await failure,
+    'was ended, because the program ends or the settings of templates have changed',
+  )
   assert.match(
     await failureOf(runCommand('true', { timeoutMs: 1000, signal: ending.signal })),
     /was not run: the program ends/,

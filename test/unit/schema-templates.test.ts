@@ -76,7 +76,7 @@ test('what is wrong with a template is said, and the others are rendered', () =>
     ['{src: a, dest: a, keys: [/x]}', 'templates.x.keys: is used with a source only'],
     [
       '{src: a, dest: /b, reload: "cp {{ .src }} /c"}',
-      'templates.x.reload: {{.src}} is the staged file, which is /b by then; write that path',
+      'templates.x.reload: has no {{.src}} or {{.dest}}: the file is /b by then; write that path',
     ],
     ['{src: a, dest: a, sorce: x}', 'templates.x: unknown key "sorce", did you mean "source"?'],
     [

@@ -6,12 +6,13 @@ import { readdirSync, statSync } from 'node:fs'
 import { extname, join } from 'node:path'
 import { setTimeout as passed } from 'node:timers/promises'
 import { readForeign } from '../../document/document.ts'
+import { isEqual } from '../../model/equal.ts'
 import { messageOf } from '../../model/error-message.ts'
 import { fileErrorReason } from '../../model/file-error.ts'
 import { isMap } from '../../model/parsed.ts'
 import { readBoundedText } from '../../model/read-bounded.ts'
 import type { KeyFiles } from '../../model/template-settings.ts'
-import type { KeyListener, KeyText } from './key-source.ts'
+import type { KeyListener, Keys, KeyText } from './key-source.ts'
 import { isWithin, joinKey } from './key-paths.ts'
 
 const INTERVAL_MS = 1_000
@@ -27,6 +28,7 @@ export async function watchFiles(
   { onKeys, onLost }: KeyListener,
 ): Promise<void> {
   let known = ''
+  let before: Keys = new Map()
   while (!signal.aborted) {
     try {
       const files = filesOf(paths)
@@ -34,8 +36,10 @@ export async function watchFiles(
       if (signature !== known) {
         const keys = readFiles(files)
         known = signature
+        const news = { changed: changesOf(before, keys), problems: [] }
+        before = keys
         for (const root of roots) {
-          onKeys(root, new Map([...keys].filter(([key]) => isWithin(key, root))), [])
+          onKeys(root, new Map([...keys].filter(([key]) => isWithin(key, root))), news)
         }
       }
     } catch (error) {
@@ -44,6 +48,11 @@ export async function watchFiles(
     }
     await passed(INTERVAL_MS, null, { signal, ref: false }).catch(() => null)
   }
+}
+
+function changesOf(before: Keys, now: Keys): ReadonlySet<string> {
+  const all = new Set([...before.keys(), ...now.keys()])
+  return new Set([...all].filter((key) => !isEqual(before.get(key), now.get(key))))
 }
 
 /** The files, and those in the folders, of the names that files with keys have. */

@@ -2,6 +2,7 @@
  * Where the keys of templates come from: a registry, whose own source follows it, the environment, or files. Unlike a source of
  * objects it is read below any path, and what it holds is text.
  */
+import { isEqual } from '../../model/equal.ts'
 import { messageOf } from '../../model/error-message.ts'
 import type { KeySourceSpec } from '../../model/template-settings.ts'
 import type { SourceSpec } from '../../model/settings.ts'
@@ -23,12 +24,16 @@ export type KeyText = { readonly text: string } | { readonly fault: string }
 /** By the whole key, with a slash at its beginning. */
 export type Keys = ReadonlyMap<string, KeyText>
 
+export interface KeyNews {
+  /** Keys that are new or gone, or have another text. */
+  readonly changed: ReadonlySet<string>
+  /** A line for each reason why keys are missing. */
+  readonly problems: readonly string[]
+}
+
 export interface KeyListener {
-  /**
-   * All keys at or below the root. The map is live: it changes with the next call, and no sooner. `problems`: a line for each reason why
-   * keys are not among them.
-   */
-  readonly onKeys: (root: string, keys: Keys, problems: readonly string[]) => void
+  /** All keys at or below the root. The map is live: it changes with the next call, and no sooner. */
+  readonly onKeys: (root: string, keys: Keys, news: KeyNews) => void
   /** The source is away; what it said last stays. `root`: null for all of them. */
   readonly onLost: (reason: string, root: string | null) => void
 }
@@ -52,7 +57,10 @@ export async function followKeys(
       await Promise.all(roots.map((root) => followRoot(spec.source, root, signal, listener)))
       return
     case 'environment':
-      for (const root of roots) listener.onKeys(root, readEnvironment(process.env, root), [])
+      for (const root of roots) {
+        const keys = readEnvironment(process.env, root)
+        listener.onKeys(root, keys, { changed: new Set(keys.keys()), problems: [] })
+      }
       return
     case 'files':
       return watchFiles(spec, roots, signal, listener)
@@ -77,31 +85,39 @@ async function followRoot(
   }
   const keys = new Map<string, KeyText>()
   const declared = new Map<string, DeclaredObject>()
-  function remove(key: string): void {
-    keys.delete(key)
-    declared.delete(key)
-  }
+  const keyOf = ({ id }: Pick<DeclaredObject, 'id'>): string => joinKey(root, id)
   await keepWatching(provider, signal, {
     onDeclaration({ objects, changes, problems, isUnread = () => false }) {
       if (signal.aborted) return
-      for (const [key, object] of changes === null ? declared : []) {
-        if (!isUnread(object)) remove(key)
-      }
-      for (const { id } of changes?.deletes ?? []) remove(joinKey(root, id))
+      const changed = new Set<string>()
+      // What a list lacks is gone, unless it could not be read.
+      const isLacking = ([, object]: [string, DeclaredObject]): boolean => !isUnread(object)
+      const gone = new Set(
+        changes === null
+          ? [...declared].filter(isLacking).map(([key]) => key)
+          : changes.deletes.map(keyOf),
+      )
       for (const object of changes?.upserts ?? objects) {
-        const { id, value, fault } = object
-        const key = joinKey(root, id)
-        keys.set(
-          key,
-          typeof value === 'string' ? { text: value } : { fault: fault ?? 'has no text' },
-        )
+        const key = keyOf(object)
+        const text = toText(object)
+        gone.delete(key)
         declared.set(key, object)
+        if (isEqual(keys.get(key), text)) continue
+        keys.set(key, text)
+        changed.add(key)
       }
-      const messages = problems.map(({ message }) => message)
-      onKeys(root, keys, messages)
+      for (const key of gone) {
+        declared.delete(key)
+        if (keys.delete(key)) changed.add(key)
+      }
+      onKeys(root, keys, { changed, problems: problems.map(({ message }) => message) })
     },
     onLost: ({ message }) => onLost(message, root),
   })
+}
+
+function toText({ value, fault }: DeclaredObject): KeyText {
+  return typeof value === 'string' ? { text: value } : { fault: fault ?? 'has no text' }
 }
 
 /** `source`: with a prefix that stands for nothing, see model/template-settings.ts. */

@@ -13,7 +13,7 @@ import {
   isTemplate,
   parseKey,
   parseMode,
-  STAGED,
+  NOT_IN_RELOAD,
   targetOf,
   toKeys,
 } from '../../schema/templates.ts'
@@ -122,8 +122,10 @@ function readResource(
   const [src, dest, mode] = [text('src'), text('dest'), text('mode')]
   if (src === null) throw new Error('template.src is missing: the file in templates')
   if (dest === null) throw new Error('template.dest is missing: the file to write')
-  if (STAGED.test(text('reload_cmd') ?? ''))
-    remark(`{{.src}} has no effect in template.reload_cmd: the file is ${dest} by then`)
+  if (NOT_IN_RELOAD.test(text('reload_cmd') ?? ''))
+    remark(
+      `{{.src}} and {{.dest}} have no effect in template.reload_cmd: the file is ${dest} by then`,
+    )
   const prefix = readWith(parseKey, options.prefix || (text('prefix') ?? ''), 'prefix')
   return {
     ...{ name, dest: resolve(dest), text: { path: join(confdir, 'templates', src) } },
