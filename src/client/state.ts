@@ -103,6 +103,12 @@ export interface Scale {
     } | null
     readonly metrics: readonly ScaleMetric[]
     readonly problem: string | null
+    /** Null: it has no query. */
+    readonly prometheus: {
+      readonly value: number | null
+      readonly problem: string | null
+      readonly failures: number
+    } | null
     /** The latest first. */
     readonly decisions: readonly {
       readonly at: string

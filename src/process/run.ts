@@ -5,6 +5,7 @@ import { isFor } from '../model/listening-socket.ts'
 import type { Listener } from '../model/snapshot.ts'
 import { openAdmin, type OpenedAdmin } from './open-admin.ts'
 import { openParts, type ProgramState, type RunOptions } from './parts.ts'
+import { whenNoneWaits } from './scaling.ts'
 import { mayWait, noListener, requireSources } from './start-conditions.ts'
 import { findTakenPorts } from './taken-port.ts'
 import type { Threads } from './threads.ts'
@@ -125,7 +126,7 @@ export async function run(options: RunOptions): Promise<number> {
     const saved = control.stop()
     const { promise: drained, resolve: endDrain } = Promise.withResolvers<void>()
     const partsStopped = Promise.all([acme?.stop(), templates.stop(), scaler.stop(drained)])
-    const healthStopped = health.stop()
+    const healthStopped = whenNoneWaits(scaler, drained).then(() => health.stop())
     // Those that fail do so where they are awaited, and do not cut the drain short.
     for (const one of [saved, partsStopped, healthStopped]) one.catch(() => {})
     resolver.stop()

@@ -1,4 +1,5 @@
 /** Joins the scaler with the parts of the program. */
+import { setTimeout as delay } from 'node:timers/promises'
 import type { EventLog } from '../admin/event-log.ts'
 import type { Admission } from '../control/admission/admit.ts'
 import { withFiles } from '../control/sources/read-files.ts'
@@ -15,6 +16,8 @@ import { createPrometheusInputs } from '../scaling/prometheus-input.ts'
 import type { IsServer } from '../scaling/rotation.ts'
 import { createScaler, type Scaler, type ScalerOptions } from '../scaling/scaler.ts'
 import { openScalingRegistry } from './scaling-registry.ts'
+
+const POLL_MS = 100
 
 export interface ScalingParts extends Pick<ScalerOptions, 'scoreboard' | 'publisher'> {
   readonly config: string
@@ -85,6 +88,22 @@ export function openScaling(parts: ScalingParts): Scaler {
       await Promise.all([prometheus.stop(), scaler.stop(drained)])
       await registry.close()
     },
+  }
+}
+
+/**
+ * Resolves when no request waits for a first server, or with `drained`: until then its first health check must be seen, because
+ * a drain waits for these requests, too.
+ */
+export async function whenNoneWaits(
+  scaler: Pick<Scaler, 'report'>,
+  drained: Promise<void>,
+): Promise<void> {
+  const over = new AbortController()
+  void drained.then(() => over.abort())
+  const waits = (): boolean => scaler.report().backends.some(({ waiting }) => waiting > 0)
+  while (!over.signal.aborted && waits()) {
+    await delay(POLL_MS, undefined, { signal: over.signal }).catch(() => {})
   }
 }
 

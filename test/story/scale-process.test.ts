@@ -1,10 +1,13 @@
 /** A backend whose replicas are processes of this machine, as a user declares it in the file. */
 import assert from 'node:assert/strict'
+import { writeFileSync } from 'node:fs'
+import { get as httpGet } from 'node:http'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import type { Scale } from '../../src/client/state.ts'
 import { startLoad } from '../support/load.ts'
 import { accepts, adjacentPorts } from '../support/ports.ts'
-import { startProgram } from '../support/program.ts'
+import { makeFolder, startProgram } from '../support/program.ts'
 import { eventually } from '../support/until.ts'
 
 /** A twentieth of a second for each response; it ends when it has answered. */
@@ -52,4 +55,44 @@ test('processes are started under load, serve, and end after the requests of a p
     async () => (await Promise.all(ports.map(accepts))).every((isOpen) => !isOpen),
     'the processes have ended',
   )
+})
+
+/** Listens once a file is there. */
+const LATE = `const timer = setInterval(() => {
+  if (!require('node:fs').existsSync(process.argv[1])) return
+  clearInterval(timer)
+  require('node:http').createServer((_, response) => response.end('served')).listen(process.env.PORT, '127.0.0.1')
+}, 20)`
+
+test('a request that waits for the first process is served by a program that ends', async (t) => {
+  const [port = 0] = await adjacentPorts(1)
+  const file = join(makeFolder(t), 'go')
+  const command = [process.execPath, '-e', LATE, file]
+  const program = await startProgram(t, {
+    listeners: { web: { address: '127.0.0.1:0' } },
+    backends: {
+      vote: {
+        health: { path: '/', interval: '200ms', timeout: '200ms', rise: 1 },
+        scale: { actuator: { process: { command, port } }, min: 0, max: 1 },
+        servers: { 1: `http://127.0.0.1:${port}` },
+      },
+    },
+    frontends: { vote: { route: 'PathPrefix("/")', backend: 'vote' } },
+  })
+  const served = new Promise<number | undefined>((resolve, reject) => {
+    httpGet({ host: '127.0.0.1', port: program.port }, (response) => {
+      response.resume()
+      resolve(response.statusCode)
+    }).once('error', reject)
+  })
+  const started = (): boolean => program.log().some(({ msg }) => msg.endsWith('is started'))
+  await eventually(started, 'the process is started')
+
+  program.signal('SIGTERM')
+  await program.logged('draining')
+  writeFileSync(file, '')
+  const status = await served
+  const { code } = await program.ended()
+
+  assert.deepEqual([status, code], [200, 0])
 })
