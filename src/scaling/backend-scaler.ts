@@ -71,6 +71,8 @@ export class BackendScaler {
   #observed: { readonly replicas: number; readonly at: number } | null = null
   /** What the provider has taken and does not show yet. */
   #taken: { readonly replicas: number; readonly before: number; readonly at: number } | null = null
+  /** What it has taken and did not show in time, while it shows what it did before. */
+  #ignored: { readonly replicas: number; readonly before: number } | null = null
   #decision: Decision | null = null
   #problem: string | null = null
   #warnedAt = -Infinity
@@ -106,6 +108,7 @@ export class BackendScaler {
     this.#actuator = this.#open(spec)
     this.#observed = null
     this.#taken = null
+    this.#ignored = null
   }
 
   /** Ends a span of measuring; returns what the other instances should know. */
@@ -231,6 +234,7 @@ export class BackendScaler {
       if (this.#actuator !== actuator || this.#isClosed) return
       if (replicas === null) throw new Error('it does not know how many replicas it has')
       this.#observed = { replicas, at: this.#context.now() }
+      if (this.#ignored?.before !== replicas) this.#ignored = null
       isFresh = true
     } catch (error) {
       if (this.#actuator !== actuator || this.#isClosed) return
@@ -269,6 +273,8 @@ export class BackendScaler {
     const text = describeDecision(this.id, observed, decision, input)
     if (direction === 'none' || !lock.isActing()) {
       log.debug({ backend: this.id, replicas: decision.replicas }, text)
+      // It is no longer wanted.
+      if (this.#taken === null) this.#ignored = null
       if (isFresh) this.#recover()
       return
     }
@@ -303,12 +309,17 @@ export class BackendScaler {
       this.#complain(`cannot scale from ${observed} to ${decision.replicas} replicas: ${reason}`)
       return
     }
+    const isIgnored =
+      this.#ignored?.before === observed && this.#ignored.replicas === decision.replicas
     if (this.#actuator === actuator) {
       this.#taken = { replicas: decision.replicas, before: observed, at: now() }
       this.#autoscaler.changed(now(), direction)
       if (isFresh) this.#recover()
     }
-    this.#note(make('done', null), text)
+    if (isIgnored) {
+      const { replicas } = decision
+      this.#complain(`has accepted ${replicas} replicas, and there are still ${observed}`)
+    } else this.#note(make('done', null), text)
   }
 
   /** Replicas there are; null: unknown. What was set counts until the provider shows it, or another number. */
@@ -317,9 +328,12 @@ export class BackendScaler {
     const observed = this.#observed
     if (observed === null || at - observed.at > OBSERVED_MS) return null
     const taken = this.#taken
-    const isShown = taken === null || observed.replicas !== taken.before || at - taken.at > SHOWN_MS
-    if (isShown) this.#taken = null
-    return { replicas: isShown ? observed.replicas : taken.replicas }
+    const isShown = taken === null || observed.replicas !== taken.before
+    const isLate = taken !== null && at - taken.at > SHOWN_MS
+    if (!isShown && !isLate) return { replicas: taken.replicas }
+    if (!isShown) this.#ignored = taken
+    this.#taken = null
+    return { replicas: observed.replicas }
   }
 
   #isMeasured(): boolean {
@@ -362,7 +376,7 @@ export class BackendScaler {
   }
 
   #recover(): void {
-    if (this.#problem === null) return
+    if (this.#problem === null || this.#ignored !== null) return
     this.#problem = null
     this.#context.log.info({ backend: this.id }, `backend "${this.id}" is scaled again`)
   }

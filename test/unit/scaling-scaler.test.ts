@@ -108,6 +108,28 @@ test('goes on when the provider works again, and says so', async (t) => {
   assert.equal(reportOf(site).problem, null)
 })
 
+test('a provider that accepts a number and does not do it is a problem, and one decision', async (t) => {
+  const site = createScaledSite(t)
+  site.declare(SPEC)
+  site.load(35)
+  const told: number[] = []
+  site.provider.setReplicas = (replicas) => Promise.resolve(void told.push(replicas))
+
+  await site.pass(60_000)
+  const { problem, counts } = reportOf(site)
+  site.provider.replicas = 5
+  await site.pass(4_000)
+
+  assert.ok(told.length >= 4 && told.length <= 7 && new Set(told).size === 1, String(told))
+  assert.equal(problem, 'has accepted 5 replicas, and there are still 1')
+  assert.equal(counts.decisions[0]?.count, 1)
+  assert.equal(reportOf(site).problem, null)
+  const warnings = site.lines.filter((line) => line.startsWith('warn'))
+  assert.deepEqual(warnings, [
+    'warn: backend "vote" has accepted 5 replicas, and there are still 1',
+  ])
+})
+
 test('decides nothing while replicas are unknown, or the table is in doubt', async (t) => {
   const site = createScaledSite(t)
   site.declare(SPEC)
