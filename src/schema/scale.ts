@@ -33,6 +33,7 @@ import { actuator, headers } from './actuator.ts'
 
 const MAX_STEP = 100
 const MAX_QUERY = 2048
+const MAX_PORT = 65_535
 const SHORTEST_WINDOW_MS = 2_000
 const LONGEST_WINDOW_MS = HOUR_MS
 
@@ -216,6 +217,11 @@ function toScaleSpec(read: z.output<typeof form>, complain: Complain): ScaleSpec
   const { min, max, zero: toZero, stableWindow, panicWindow } = read
   const { concurrency = null, rps = null, latency: byTime = null } = read
   if (max < min) complain(`must not be less than min (${min})`, ['max'])
+  const { actuator: by } = read
+  if (by.kind === 'process' && by.port + max - 1 > MAX_PORT) {
+    const last = `the last of ${max} replicas would have port ${by.port + max - 1}`
+    complain(`leaves no room up to ${MAX_PORT}: ${last}`, ['actuator', 'process', 'port'])
+  }
   if (toZero !== undefined && min > 0) complain('is used with min: 0 only', ['zero'])
   if (panicWindow > stableWindow) {
     const longest = formatDuration(stableWindow)

@@ -102,6 +102,10 @@ test('says what is wrong, and where', () => {
   const wrong: readonly (readonly [object, string | RegExp])[] = [
     [{ max: 0 }, 'scale.max: must be a whole number from 1 to 10000, not 0'],
     [{ min: 4, max: 3 }, 'scale.max: must not be less than min (4)'],
+    [
+      { max: 3, actuator: { process: { command: ['a'], port: 65_534 } } },
+      'scale.actuator.process.port: leaves no room up to 65535: the last of 3 replicas would have port 65536',
+    ],
     [{ min: -1 }, 'scale.min: must be a whole number from 0 to 10000, not -1'],
     [{ concurrency: 0 }, 'scale.concurrency: must be a number from 0.001 to 1000000, not 0'],
     [{ concurrency: { target: 'x' } }, /^scale\.concurrency\.target: must be a number /],
