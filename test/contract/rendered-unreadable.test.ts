@@ -1,5 +1,5 @@
-// needs: etcd, redis-server
-/** Keys and values that are not UTF-8: a template never silently lacks them. */
+// needs: etcd, redis-server, zookeeper
+/** Keys and values that cannot be read: a template never silently lacks them. */
 import assert from 'node:assert/strict'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -10,9 +10,12 @@ import { createRendering, type Rendering } from '../../src/rendering/rendering.t
 import { parseKeySource } from '../../src/schema/key-source.ts'
 import { resolverSchema } from '../../src/schema/resolver.ts'
 import { startEtcd } from '../support/etcd.ts'
+import { startKazoo } from '../support/kazoo.ts'
 import { makeFolder } from '../support/program.ts'
 import { startRedis } from '../support/redis.ts'
+import { startTcpProxy } from '../support/tcp-proxy.ts'
 import { eventually } from '../support/until.ts'
+import { startZookeeper } from '../support/zookeeper.ts'
 
 const RESOLVER = resolverSchema.parse(undefined)
 const NAMES: Pick<Resolver, 'addressesOf' | 'hold' | 'release' | 'listen'> = {
@@ -120,6 +123,38 @@ for (const [kind, start] of Object.entries(SERVERS)) {
     )
   })
 }
+
+test('zookeeper: keys below a znode that may not be listed stay, and one line says so', async (t) => {
+  const server = await startZookeeper(t)
+  const proxy = await startTcpProxy(t, server.port)
+  const owner = await startKazoo(t, server.endpoint)
+  await owner.login('sluice:secret')
+  await owner.put('/app/closed/a', '1')
+  await owner.put('/app/open/a', '1')
+  const source = sourceOf({ kind: 'zookeeper', endpoints: [proxy.address] })
+  const { rendering, lines, dest } = open(
+    t,
+    source,
+    '{{range gets "/*/*"}}{{.Key}}={{.Value}} {{end}}',
+  )
+  rendering.start()
+  await eventually(() => rendering.reports()[0]?.state === 'current', 'it is rendered')
+
+  await owner.protect('/app/closed', 'sluice:secret')
+  await proxy.refuse()
+  await eventually(
+    () => rendering.reports()[0]?.reason?.startsWith('its keys may be old'),
+    'the connection is lost',
+  )
+  await owner.put('/app/open/a', '2')
+  await proxy.pass()
+  await eventually(() => readFileSync(dest, 'utf8').includes('open/a=2'), 'it is read again')
+
+  assert.equal(readFileSync(dest, 'utf8'), '/closed/a=1 /open/a=2 ')
+  const warnings = lines.filter((line) => line.startsWith('templates do not get all keys of '))
+  assert.equal(warnings.length, 1)
+  assert.match(warnings[0] ?? '', /the children of "\/app\/closed" are not read/)
+})
 
 test('a file of keys that is not UTF-8 keeps what was read before, and says why', async (t) => {
   const path = join(makeFolder(t), 'keys.yaml')
