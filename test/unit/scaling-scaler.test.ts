@@ -38,6 +38,27 @@ test('scales up for requests in flight and says by what, and down when they are 
   assert.deepEqual(site.faults, [])
 })
 
+test('a rolling update, with twice the servers or with few that are ready, changes no number', async (t) => {
+  const site = createScaledSite(t)
+  site.provider.replicas = 4
+  site.declare(SPEC, 4)
+  site.load(27)
+  await site.pass(70_000)
+
+  for (const [servers, ready] of [
+    [8, 4],
+    [8, 8],
+    [8, 3],
+    [4, 4],
+  ] as const) {
+    site.declare(SPEC, servers, ready)
+    await site.pass(20_000)
+  }
+  await site.pass(70_000)
+
+  assert.deepEqual(site.provider.told, [])
+})
+
 test('counts requests that wait in a queue of the frontend as load', async (t) => {
   const site = createScaledSite(t)
   site.declare(SPEC)
