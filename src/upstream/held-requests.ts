@@ -81,6 +81,8 @@ export class HeldRequests {
   /** Since when a server may be used; null: none may. */
   #warmSince: number | null = null
   #wokenAt = -Infinity
+  /** A request picks its server. */
+  #isReleasing = false
   /** When each began to wait for the first time. */
   readonly #since = new WeakMap<object, number>()
 
@@ -102,7 +104,8 @@ export class HeldRequests {
    */
   join(request: HeldRequest, subject: object): HeldPlace | ExchangeError | null {
     const { id, slot } = this.#pool
-    if (this.#queue.isEmpty && !this.#isCold()) return null
+    // One whose turn it is, and that no server takes, gets its error: a breaker is tripped, for example.
+    if ((this.#queue.isEmpty || this.#isReleasing) && !this.#isCold()) return null
     const { most, timeoutMs } = this.#options
     const now = this.#pool.now()
     const since = this.#since.get(subject) ?? now
@@ -166,7 +169,8 @@ export class HeldRequests {
       if (first.expiresAt > now) break
       this.#expire(first)
     }
-    for (let room = this.#room(now); room > 0; room--) {
+    // Looked at anew for each, because other threads release theirs meanwhile.
+    for (let most = this.#room(now); most > 0 && this.#room(now) > 0; most--) {
       const { first } = this.#queue
       if (first === null) return
       this.#release(first)
@@ -216,7 +220,9 @@ export class HeldRequests {
     count(slot, COUNT.heldReleased, 1)
     count(slot, COUNT.heldSeconds, (now() - waiter.item.at) / 1000)
     setOpen(true)
+    this.#isReleasing = true
     guard(waiter.item.request, (request) => request.admit())
+    this.#isReleasing = false
     setOpen(this.#queue.isEmpty)
   }
 

@@ -6,7 +6,7 @@ import type { Backend } from '../../src/model/snapshot.ts'
 import { COUNT, NO_TRAFFIC } from '../../src/scoreboard/layout.ts'
 import type { BalancedRequest } from '../../src/upstream/balancing/balancer.ts'
 import type { Endpoint } from '../../src/upstream/endpoint/endpoint.ts'
-import type { HeldPlace } from '../../src/upstream/held-requests.ts'
+import { type HeldPlace, HeldRequests } from '../../src/upstream/held-requests.ts'
 import { Pool } from '../../src/upstream/pool.ts'
 import { makeBackend, makeRequest, openBoard, type TestBoard } from '../support/endpoints.ts'
 import { scaleOf } from '../support/objects.ts'
@@ -246,6 +246,42 @@ test('one whose server refused it waits again in its place, and in the same time
   assert.deepEqual(after, ['first again: COLD_START_TIMEOUT'])
   assert.deepEqual(refused, ['first again: COLD_START_TIMEOUT', 'third: COLD_START_TIMEOUT'])
   assert.equal(ask('first at last', 0, request), false)
+})
+
+test('one that no server takes, although there is one, does not wait again', (t) => {
+  t.mock.timers.enable({ apis: ['setInterval'] })
+  t.after(() => t.mock.timers.reset())
+  const board = openBoard(t, 1)
+  const { slot } = board.place(declared([]))
+  const [tripped] = board.endpoints(declared(['a']))
+  if (tripped === undefined) throw new Error('there is no endpoint')
+  let endpoints: readonly Endpoint[] = []
+  const held = new HeldRequests(
+    {
+      ...{ id: 'b', slot: board.poolContext(0).slot(slot), endpoints: () => endpoints },
+      ...{ setOpen: () => {}, now: () => board.now, onWake: () => {} },
+    },
+    { most: 10, timeoutMs: 30_000, target: TARGET },
+  )
+  const seen: string[] = []
+  for (const name of ['first', 'second']) {
+    const subject = {}
+    const request = {
+      admit: () =>
+        void seen.push(`${name}: ${held.join(request, subject) === null ? 'error' : 'waits'}`),
+      refuse: () => void seen.push(`${name}: refused`),
+      fault(error: unknown) {
+        throw error
+      },
+    }
+    held.join(request, subject)
+  }
+
+  endpoints = [tripped]
+  board.now += 10
+  t.mock.timers.tick(10)
+
+  assert.deepEqual(seen, ['first: error', 'second: error'])
 })
 
 test('one that leaves is neither released nor refused, and counts no more', (t) => {
