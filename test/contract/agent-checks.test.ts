@@ -149,6 +149,13 @@ test('exec: the exit code decides, and what the program says is the reason', asy
   )
 })
 
+test('exec: what a program has said before its time limit is part of the reason', async () => {
+  assert.equal(
+    await run({ kind: 'exec', command: 'echo waiting for the disk; sleep 600' }, PORT, 500),
+    'no result within 500 ms; its output: waiting for the disk',
+  )
+})
+
 test('exec: the program knows what it checks', async () => {
   const command = '[ "$SLUICE_SERVICE $SLUICE_HOST $SLUICE_PORT" = "web 127.0.0.1 9" ]'
 

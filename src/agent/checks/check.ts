@@ -17,6 +17,9 @@ export class CheckShortage extends Error {
   override readonly name = 'CheckShortage'
 }
 
+/** Before what a check says of a run that was called off, which is then part of the reason. */
+export const OUTPUT = 'its output: '
+
 /** Its error, if there are as many processes as there may be. */
 const NO_PROCESS = 'EAGAIN'
 
@@ -45,7 +48,9 @@ export async function runBounded(
   const run = check(calling.signal).catch(toReason)
   try {
     const reason = await Promise.race([run, late])
-    return isLate && reason !== null ? `no result within ${timeoutMs} ms` : reason
+    if (!isLate || reason === null) return reason
+    const what = `no result within ${timeoutMs} ms`
+    return reason.startsWith(OUTPUT) ? `${what}; ${reason}` : what
   } finally {
     clearTimeout(timer)
   }

@@ -8,7 +8,7 @@ import { messageOf } from '../../model/error-message.ts'
 import { killGroup } from '../../model/kill-group.ts'
 import { escapeControls } from '../../model/parsed.ts'
 import type { ExecSpec } from '../spec/agent-spec.ts'
-import { isShortage, type Check } from './check.ts'
+import { isShortage, OUTPUT, type Check } from './check.ts'
 
 const MAX_OUTPUT = 400
 
@@ -67,7 +67,12 @@ export function createExecCheck(
       })
       child.on('exit', (code, by) => {
         // Its last output may still be in the pipe.
-        setImmediate(() => end(code === 0 ? null : describeEnd(command, code, by, output)))
+        setImmediate(() => {
+          const said = escapeControls(output.trim())
+          if (code === 0) end(null)
+          else if (signal.aborted) end(said === '' ? 'it was called off' : OUTPUT + said)
+          else end(describeEnd(command, code, by, said))
+        })
       })
     })
 }
@@ -76,9 +81,8 @@ function describeEnd(
   command: string,
   code: number | null,
   by: NodeJS.Signals | null,
-  output: string,
+  said: string,
 ): string {
   const how = code === null ? `was ended by ${by ?? 'a signal'}` : `ended with ${code}`
-  const said = escapeControls(output.trim())
   return said === '' ? `${command} ${how}` : `${command} ${how}: ${said}`
 }
