@@ -78,9 +78,15 @@ function report(file: string, read: ReadConfig, print: AgentWorld['print']): 0 |
     return 0
   }
   for (const line of read.problems) print(line)
-  const { length } = read.problems
-  print(`${length} ${length === 1 ? 'problem' : 'problems'} in ${file}`)
+  const count = countOf(read.problems)
+  print(`${count} ${count === 1 ? 'problem' : 'problems'} in ${file}`)
   return 1
+}
+
+/** Of many problems the last line says how many more there are. */
+function countOf(problems: readonly string[]): number {
+  const more = /: and (\d+) more problems$/.exec(problems.at(-1) ?? '')?.[1]
+  return more === undefined ? problems.length : problems.length - 1 + Number(more)
 }
 
 /** What the configuration is applied to. */
@@ -191,8 +197,9 @@ async function reload(
   const { log, manager } = parts
   const read = await readConfig(command, world)
   if (!read.ok) {
-    const [problem = '', ...more] = read.problems
-    const left = more.length === 0 ? '' : `, and ${more.length} more problems`
+    const [problem = ''] = read.problems
+    const more = countOf(read.problems) - 1
+    const left = more === 0 ? '' : `, and ${more} more problems`
     log.error({ problems: read.problems }, `the configuration before stays: ${problem}${left}`)
     return before
   }

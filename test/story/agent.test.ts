@@ -364,6 +364,12 @@ test('--check reports the problems of a file, and its exit code', async (t) => {
   const problem = `${file}:2:13: services.web.port: is missing\n`
   assert.deepEqual([bad.code, bad.output], [1, `${problem}1 problem in ${file}\n`])
   assert.deepEqual([started.code, started.errors], [1, `sluice: ${problem}`])
+  const services = Object.fromEntries(
+    Array.from({ length: 30 }, (_, at) => [`s${at}`, { host: 'a' }]),
+  )
+  writeFileSync(file, JSON.stringify({ registries: { etcd: { endpoints: 'a' } }, services }))
+  const many = await runProgram(t, ['agent', '--config', file, '--check'])
+  assert.match(many.output, /: and 10 more problems\n30 problems in /)
 })
 
 test('a service that cannot be started is said in one line, with code 1', async (t) => {
