@@ -1,4 +1,4 @@
-/* eslint-disable no-template-curly-in-string -- they are what is tested */
+/* oxlint-disable no-template-curly-in-string -- they are what is tested */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'

@@ -1,4 +1,4 @@
-/* eslint-disable no-template-curly-in-string -- groups of Go are written so */
+/* oxlint-disable no-template-curly-in-string -- groups of Go are written so */
 // vulcand's rewrite (facts/vulcand.md 4.6 and 5.4): Go's Expand and ReplaceAllString, without the evaluation of what clients send.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'

@@ -197,7 +197,7 @@ test('names each bad value with where it came from, and lets the next good one h
 test('reports a variable that is not set once, with what helps', () => {
   const references = { env: {}, readFile: () => '' }
   const parsed = parseDocument(
-    // eslint-disable-next-line no-template-curly-in-string
+    // oxlint-disable-next-line no-template-curly-in-string
     'trusted: ["${NOPE}"]\nlog: { level: "${NOPE}", acces: off }\n',
     'a.yaml',
   )

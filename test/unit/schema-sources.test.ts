@@ -1,4 +1,4 @@
-/* eslint-disable no-template-curly-in-string -- references are written so */
+/* oxlint-disable no-template-curly-in-string -- references are written so */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
