@@ -7,9 +7,9 @@ import { isEverywhere, plainHost } from '../model/ip.ts'
 import { formatListenAddress } from '../model/address.ts'
 import { messageOf } from '../model/error-message.ts'
 import { isSocketAddress } from '../model/listener.ts'
-import { quote } from '../model/parsed.ts'
 import type { ListeningSocket } from '../model/listening-socket.ts'
 import type { ListenAddress, Listener, PlacedListener } from '../model/snapshot.ts'
+import { faultMessage } from '../observe/fault.ts'
 import type { ListenerState } from '../observe/reports/listener-report.ts'
 
 export interface LiveListenersOptions {
@@ -309,7 +309,5 @@ const SOCKET_PROBLEMS: Readonly<Record<string, string>> = {
 
 /** An exception kept `name` from coming into force; what was in force stays. */
 export function applyProblem(name: string, error: unknown): string {
-  const why =
-    error instanceof Error ? `${error.name}: ${quote(error.message)}` : quote(String(error))
-  return `${name} cannot be applied, what was in force stays: a fault of the proxy met it, see the log (${why})`
+  return `${name} cannot be applied, what was in force stays: a fault of the proxy met it, see the log (${faultMessage(error)})`
 }

@@ -1,6 +1,6 @@
 /** Runs a program of this machine with a list of arguments, without a shell, for a limited time. */
 import { type ChildProcess, spawn, type SpawnOptions } from 'node:child_process'
-import { messageOf } from './error-message.ts'
+import { errorOf, messageOf } from './error-message.ts'
 import { killGroup } from './kill-group.ts'
 import { escapeControls } from './parsed.ts'
 
@@ -96,7 +96,7 @@ export function spawnGroup(
   try {
     return spawn(program, args, { ...options, detached: true })
   } catch (error) {
-    return error instanceof Error ? error : new Error(messageOf(error))
+    return errorOf(error)
   }
 }
 

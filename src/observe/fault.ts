@@ -60,10 +60,11 @@ const DONE: Readonly<Record<FaultStage, string>> = {
 
 /** The message of the object in /api/table. */
 export function describeFault(error: unknown): string {
-  return `cannot be used: a fault of the proxy met it, which the log has whole (${messageOf(error)})`
+  return `cannot be used: a fault of the proxy met it, which the log has whole (${faultMessage(error)})`
 }
 
-function messageOf(error: unknown): string {
+/** The name and the message of what was thrown, in one quoted line. */
+export function faultMessage(error: unknown): string {
   // A message may quote anything of the object, of any length.
   return error instanceof Error ? `${error.name}: ${quote(error.message)}` : quote(String(error))
 }

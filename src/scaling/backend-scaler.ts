@@ -351,7 +351,7 @@ export class BackendScaler {
       const holder = lock.holder()
       return holder === null
         ? (lock.problem() ?? 'no instance acts yet')
-        : `another instance acts, and is told: ${holder}`
+        : `another instance acts, ${holder}, and gets what this one measures`
     }
     return this.#isDry() ? 'dry run' : this.#problem
   }

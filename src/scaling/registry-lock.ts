@@ -47,7 +47,7 @@ const MAX_NAME = 128
 const RELEASE_WITHIN_MS = 2_000
 
 export interface RegistryLock extends ActingLock {
-  /** From here on it is taken if nobody has it. */
+  /** From here on it is taken whenever no instance has it. */
   begin(): void
 }
 

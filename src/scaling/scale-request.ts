@@ -1,4 +1,4 @@
-/** What somebody else wants: an operator, a monitoring system. */
+/** A number of replicas that an operator or a monitoring system asks for. */
 export const SCALE_INPUTS = ['api', 'orbiter', 'alertmanager', 'prometheus'] as const
 
 export type ScaleInput = (typeof SCALE_INPUTS)[number]

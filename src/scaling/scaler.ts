@@ -163,7 +163,7 @@ export function createScaler(options: ScalerOptions): Scaler {
     wake(backend) {
       if (isStopped) return
       scalers.get(backend)?.wake()
-      // The instance that acts is told at once.
+      // The instance that acts gets it at once.
       const at = now()
       if (!lock.isActing() && at - tickedAt >= LEAST_TICK_MS) tick(at)
     },

@@ -4,7 +4,8 @@ import { test, type TestContext } from 'node:test'
 import { openClient, type ReceivedResponse, type Client } from '../support/client.ts'
 import { startGateway, type TestGateway } from '../support/gateway.ts'
 import { value, values } from '../support/message.ts'
-import { freePort, startOrigin, type Origin, type OriginConnection } from '../support/origin.ts'
+import { startOrigin, type Origin, type OriginConnection } from '../support/origin.ts'
+import { choosePort } from '../support/ports.ts'
 import { get, request, sentinel } from '../support/refusal.ts'
 import { eventually } from '../support/until.ts'
 
@@ -225,7 +226,7 @@ async function startTwo(
   first: string | null,
   retry: object,
 ): Promise<{ gateway: TestGateway; sent: () => number }> {
-  const dead = await freePort()
+  const dead = await choosePort()
   const broken = await startOrigin(t, (_seen, connection) =>
     first === null ? connection.reset() : connection.write(first),
   )

@@ -5,7 +5,8 @@ import type { AccessRecord } from '../../src/observe/access-record.ts'
 import { exchange, openClient, type ReceivedResponse } from '../support/client.ts'
 import { startGateway, type TestGateway } from '../support/gateway.ts'
 import { value } from '../support/message.ts'
-import { freePort, OK, startOrigin } from '../support/origin.ts'
+import { OK, startOrigin } from '../support/origin.ts'
+import { choosePort } from '../support/ports.ts'
 import { get, sentinel } from '../support/refusal.ts'
 import { eventually } from '../support/until.ts'
 
@@ -57,7 +58,7 @@ test('no server is 503', async (t) => {
 })
 
 test('a refused connection is 502', async (t) => {
-  const gateway = await serving(t, { s: `http://127.0.0.1:${await freePort()}` })
+  const gateway = await serving(t, { s: `http://127.0.0.1:${await choosePort()}` })
 
   const response = await exchange(t, gateway.port, get('/'))
 

@@ -7,7 +7,8 @@ import { openClient, type Client } from '../support/client.ts'
 import { startDnsServer } from '../support/dns-server.ts'
 import { startGateway, type TestGateway } from '../support/gateway.ts'
 import { openHttp2Client } from '../support/http2/client.ts'
-import { freePort, listen, OK, startOrigin, type Script } from '../support/origin.ts'
+import { listen, OK, startOrigin, type Script } from '../support/origin.ts'
+import { choosePort } from '../support/ports.ts'
 import { type ProxyReader, startProxyReader } from '../support/proxy-reader.ts'
 import { get, request } from '../support/refusal.ts'
 import { eventually } from '../support/until.ts'
@@ -95,7 +96,7 @@ test('errors of TLS and of the connection below it are those of connections with
   const reader = await startProxyReader(t, (await startOrigin(t, OK, { cert, key })).port)
   for (const [port, reason] of [
     [reader.port, 'CERTIFICATE_REFUSED'],
-    [await freePort(), 'CONNECT_REFUSED'],
+    [await choosePort(), 'CONNECT_REFUSED'],
   ] as const) {
     const gateway = await startGateway(t, towards([port], {}, 'https'))
     const client = await openClient(t, gateway.port)

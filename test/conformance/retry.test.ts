@@ -4,7 +4,8 @@ import { test, type TestContext } from 'node:test'
 import { exchange, openClient } from '../support/client.ts'
 import { startGateway, type TestGateway } from '../support/gateway.ts'
 import { value } from '../support/message.ts'
-import { freePort, OK, startOrigin, type Origin, type Script } from '../support/origin.ts'
+import { OK, startOrigin, type Origin, type Script } from '../support/origin.ts'
+import { choosePort } from '../support/ports.ts'
 import { get, request, sentinel } from '../support/refusal.ts'
 
 const METHODS = ['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'POST', 'PATCH', 'FOO']
@@ -22,7 +23,7 @@ test('a server that refuses the connection is passed over, whatever the method',
   for (const method of METHODS) {
     const origin = await startOrigin(t)
     const gateway = await balancing(t, {
-      dead: `http://127.0.0.1:${await freePort()}`,
+      dead: `http://127.0.0.1:${await choosePort()}`,
       live: origin.url,
     })
 

@@ -193,7 +193,7 @@ test('a service that somebody else changes without end is given up', async (t) =
 
   await assert.rejects(
     open(t, 'web', fake.endpoint).setReplicas(3, inTime()),
-    /somebody else changed it each of 10 times$/,
+    /another client changed it each of 10 times$/,
   )
   assert.equal(tries, 10)
 })

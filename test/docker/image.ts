@@ -12,6 +12,7 @@ import { setTimeout as passed } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { makeBaseImage } from './base-image.ts'
 import { type DockerEngine, startDockerEngine } from '../support/docker-engine.ts'
+import { choosePort } from '../support/ports.ts'
 import { buildVotingApp } from './voting-images.ts'
 
 /** As the compose file and the stack of examples/ name it. */
@@ -42,7 +43,7 @@ before(async () => {
   }
 
   origins = await Promise.all(['first', 'second'].map(startOrigin))
-  url = `http://127.0.0.1:${await freePort()}/`
+  url = `http://127.0.0.1:${await choosePort()}/`
   const config = join(folder, 'sluice.yaml')
   // JSON is YAML.
   await writeFile(config, JSON.stringify(declared()), { mode: 0o644 })
@@ -164,14 +165,6 @@ async function startOrigin(name: string): Promise<Server> {
   const origin = createServer((_, response) => void response.end(name)).listen(0, '127.0.0.1')
   await once(origin, 'listening')
   return origin
-}
-
-async function freePort(): Promise<number> {
-  const probe = await startOrigin('probe')
-  const port = portOf(probe)
-  probe.close()
-  await once(probe, 'close')
-  return port
 }
 
 function portOf(server: Server): number {

@@ -33,7 +33,8 @@ import { Stickiness } from '../../src/upstream/balancing/sticky.ts'
 import { Tiers } from '../../src/upstream/balancing/tiers.ts'
 import { connectClient, type Client } from '../support/client.ts'
 import { startGateway, type TestGateway } from '../support/gateway.ts'
-import { freePort, OK, startOrigin, type Script } from '../support/origin.ts'
+import { OK, startOrigin, type Script } from '../support/origin.ts'
+import { choosePort } from '../support/ports.ts'
 import { get, request } from '../support/refusal.ts'
 import { eventually } from '../support/until.ts'
 
@@ -135,7 +136,7 @@ export async function openWorld(t: TestContext): Promise<World> {
     startOrigin(t, serve),
     startOrigin(t, (_seen, connection) => connection.reset()),
   ])
-  const dead = `http://127.0.0.1:${await freePort()}`
+  const dead = `http://127.0.0.1:${await choosePort()}`
   const both = { one: origin.url, two: other.url }
   const again = { attempts: 3, backoff: '1ms', budget: { ratio: '100%', perSecond: 100_000 } }
   const route = (name: string, backend: string, rest: object = {}): object => ({

@@ -4,7 +4,7 @@ import { test, type TestContext } from 'node:test'
 import { openClient } from '../support/client.ts'
 import { startLoad, type Report } from '../support/load.ts'
 import { value, type Message } from '../support/message.ts'
-import { freePort, OK, startOrigin } from '../support/origin.ts'
+import { OK, startOrigin } from '../support/origin.ts'
 import { choosePort } from '../support/ports.ts'
 import { startProgram, type Program } from '../support/program.ts'
 import { startNamed } from '../support/servers.ts'
@@ -106,7 +106,7 @@ test('a server that refuses connections costs no request, and is back in turn on
 test('without a server that can be had, the response is 503 or 502 and names the reason', async (t) => {
   const program = await startBalancing(t, {
     none: { servers: {} },
-    down: { servers: { d: `http://127.0.0.1:${await freePort()}` } },
+    down: { servers: { d: `http://127.0.0.1:${await choosePort()}` } },
   })
   const client = await openClient(t, program.port)
 

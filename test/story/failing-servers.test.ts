@@ -5,7 +5,6 @@ import { test } from 'node:test'
 import type { ServerReport } from '../../src/observe/reports/health-report.ts'
 import { exchange } from '../support/client.ts'
 import { parseExposition } from '../support/exposition.ts'
-import { freePort } from '../support/origin.ts'
 import { choosePort } from '../support/ports.ts'
 import { startProgram, type Program } from '../support/program.ts'
 import { get } from '../support/refusal.ts'
@@ -32,7 +31,7 @@ async function shown(program: Program): Promise<Shown> {
 
 for (const workers of [0, 1]) {
   test(`one request to a server that refuses is enough to see it, with ${workers} workers`, async (t) => {
-    const port = await freePort()
+    const port = await choosePort()
     const program = await startProgram(t, {
       workers,
       listeners: { web: { address: `127.0.0.1:${await choosePort()}` } },
@@ -67,7 +66,7 @@ test('a server that takes connections and answers none of them is failing', asyn
     socket.on('error', () => {})
     socket.once('data', () => socket.resetAndDestroy())
   })
-  const port = await freePort()
+  const port = await choosePort()
   await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve))
   t.after(() => server.close())
   const program = await startProgram(t, {

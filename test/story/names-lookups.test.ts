@@ -6,7 +6,7 @@ import { test } from 'node:test'
 import { SOURCE_KINDS } from '../../src/providers/catalog/sources.ts'
 import { connectClient } from '../support/client.ts'
 import { startDnsServer } from '../support/dns-server.ts'
-import { freePort } from '../support/origin.ts'
+import { choosePort } from '../support/ports.ts'
 import { makeFolder, startProgram } from '../support/program.ts'
 import { eventually } from '../support/until.ts'
 
@@ -50,7 +50,7 @@ test('every kind of source that may be at a name is in this test', () => {
 test('whatever is at a name, it is resolved by the DNS server of the settings and not in the threads of libuv', async (t) => {
   const folder = makeFolder(t)
   const lookups = join(folder, 'lookups')
-  const port = await freePort()
+  const port = await choosePort()
   const dns = await startDnsServer(t)
   dns.setAll({ addresses: ['127.0.0.1'], ttl: 1 })
   writeFileSync(lookups, '')

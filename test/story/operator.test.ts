@@ -8,7 +8,6 @@ import { openClient, type ReceivedResponse } from '../support/client.ts'
 import { parseExposition, type Samples } from '../support/exposition.ts'
 import { startLoad } from '../support/load.ts'
 import { value } from '../support/message.ts'
-import { freePort } from '../support/origin.ts'
 import { choosePort } from '../support/ports.ts'
 import { startProgram, type Program } from '../support/program.ts'
 import { startNamed } from '../support/servers.ts'
@@ -39,7 +38,7 @@ const REQUESTS: readonly (readonly [string, number, string | null, string | null
 
 async function startLogging(t: TestContext, access: 'json' | 'combined'): Promise<Program> {
   const server = await startNamed(t, 'server')
-  const down = await freePort()
+  const down = await choosePort()
   return startProgram(
     t,
     {

@@ -137,7 +137,10 @@ for (const kind of KINDS) {
     assert.deepEqual(told, [[first, 1]])
 
     const wished = await wish(other, 3)
-    assert.equal(wished['waits'], `another instance acts, and is told: ${first}`)
+    assert.equal(
+      wished['waits'],
+      `another instance acts, ${first}, and gets what this one measures`,
+    )
     await eventually(() => orchestrator.told.at(-1)?.replicas === 3, 'the wish is fulfilled')
 
     const killedAt = performance.now()

@@ -282,11 +282,3 @@ async function closeServer(server: Server, sockets: ReadonlySet<Socket>): Promis
   if (!server.listening) return
   await new Promise<void>((resolve) => server.close(() => resolve()))
 }
-
-/** A port on which nothing listens. */
-export async function freePort(): Promise<number> {
-  const server = createServer()
-  const port = await listen(server)
-  await new Promise<void>((resolve) => server.close(() => resolve()))
-  return port
-}

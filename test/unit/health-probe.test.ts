@@ -18,6 +18,7 @@ import { startHttp2Server } from '../support/http2/server.ts'
 import { DEFAULT_TLS_TO_SERVERS } from '../support/objects.ts'
 import { startProxyReader } from '../support/proxy-reader.ts'
 import { eventually } from '../support/until.ts'
+import { choosePort } from '../support/ports.ts'
 
 type Http = NonNullable<HealthCheck['http']>
 
@@ -96,14 +97,6 @@ async function listen(t: TestContext, server: Server): Promise<number> {
 
 function startHttp(t: TestContext, answer: RequestListener): Promise<number> {
   return listen(t, createServer(answer))
-}
-
-async function closedPort(t: TestContext): Promise<number> {
-  const server = createTcpServer()
-  const port = await listen(t, server)
-  server.close()
-  await once(server, 'close')
-  return port
 }
 
 test('an answer with an expected status is well', async (t) => {
@@ -236,8 +229,8 @@ test('a server of streams is only connected if its check declares no request', a
   assert.match(String(await reasonAt('http', false)), /^GET \/healthz got no complete response/)
 })
 
-test('a port that nobody listens on is told', async (t) => {
-  const port = await closedPort(t)
+test('a port without a listener is told apart', async () => {
+  const port = await choosePort()
 
   const byHttp = await reasonOf(ask(targetAt({ port })))
   const byTcp = await reasonOf(ask(targetAt({ port }, { http: null })))
@@ -275,7 +268,7 @@ test('a server that hangs up, talks nonsense or breaks off is told', async (t) =
 
 test('without http a connection is enough, and the port of the check goes before the server', async (t) => {
   const port = await listen(t, createTcpServer())
-  const elsewhere = await closedPort(t)
+  const elsewhere = await choosePort()
 
   assert.ok((await ask(targetAt({ port }, { http: null }))).ok)
   assert.ok((await ask(targetAt({ port: elsewhere }, { http: null, port }))).ok)
@@ -285,7 +278,7 @@ test('without http a connection is enough, and the port of the check goes before
 test('a check over http goes to its own port too', async (t) => {
   const port = await startHttp(t, (_request, response) => response.end())
 
-  assert.ok((await ask(targetAt({ port: await closedPort(t) }, { port }))).ok)
+  assert.ok((await ask(targetAt({ port: await choosePort() }, { port }))).ok)
 })
 
 test('certificates are verified as for requests', async (t) => {

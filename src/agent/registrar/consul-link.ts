@@ -24,7 +24,7 @@ import type { Registration } from './registrar.ts'
 export interface ConsulLinkOptions {
   readonly access: ConsulAccess
   readonly ttlMs: number
-  /** After which a service that nobody renews is removed; until then it is critical, which is out of rotation. */
+  /** After which a service that is not renewed is removed; until then it is critical, which is out of rotation. */
   readonly deregisterMs: number
 }
 

@@ -172,7 +172,7 @@ const isOwnNetwork = compileNetworks([
   ...['169.254.0.0/16', '::1/128', 'fc00::/7', 'fe80::/10'],
 ])
 
-/** A typo must not load a server of somebody else. What a running Sluice declares is the user's own. */
+/** A typo must not load another user's server. What a running Sluice declares is the user's own. */
 async function refusePublic(targets: readonly LoadTarget[], options: BenchOptions): Promise<void> {
   if (options.mayLoadPublic) return
   for (const target of targets) {

@@ -4,6 +4,7 @@
  * them; consul-api/pace.ts limits what that may cost. If the agent is lost or silent, has no leader or refuses requests, the
  * provider throws, and the next watch begins with a list from another endpoint.
  */
+import { errorOf } from '../../model/error-message.ts'
 import type { Problem } from '../../model/problem.ts'
 import { watchAgent, createAgents, type Agents } from '../consul-api/agents.ts'
 import { followResource } from '../consul-api/follow-resource.ts'
@@ -96,7 +97,7 @@ async function* watchKeys(watching: Watching): AsyncGenerator<Declaration, void,
   const arrived: Arrived[] = []
 
   function fail(error: unknown): void {
-    failure ??= error instanceof Error ? error : new Error(String(error))
+    failure ??= errorOf(error)
     notifier.notify()
   }
 

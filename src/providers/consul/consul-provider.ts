@@ -3,6 +3,7 @@
  * service is followed by itself, so that one that is slow or cannot be read never delays another, and keeps its own last
  * state. If the agent is lost or silent or refuses requests, the provider throws, and the next watch begins with another endpoint.
  */
+import { errorOf } from '../../model/error-message.ts'
 import { setTimeout as pause } from 'node:timers/promises'
 import { exponentialBackoff } from '../../model/backoff.ts'
 import type { Problem } from '../../model/problem.ts'
@@ -136,7 +137,7 @@ function openCatalogue(
   whole.addEventListener('abort', abort, { once: true })
 
   function lose(error: unknown): void {
-    const reason = error instanceof Error ? error : new Error(String(error))
+    const reason = errorOf(error)
     begun.reject(reason)
     onEnd(reason)
   }
@@ -157,7 +158,7 @@ function openCatalogue(
         })
       } catch (error) {
         if (whole.aborted) return
-        place.error = error instanceof Error ? error : new Error(String(error))
+        place.error = errorOf(error)
       }
       if (places.every(({ error }) => error !== null)) return lose(place.error)
       onHint()

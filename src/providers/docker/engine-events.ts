@@ -1,4 +1,5 @@
 /** The events of an engine, with a heartbeat beside them: while nothing happens, their stream is as silent as a lost one. */
+import { errorOf } from '../../model/error-message.ts'
 import { startHeartbeat } from '../heartbeat.ts'
 import type { EngineClient } from './engine-client.ts'
 
@@ -19,8 +20,7 @@ export async function followEvents(
   client: EngineClient,
   { types, onEvent, onEnd, signal }: EngineEventsOptions,
 ): Promise<() => void> {
-  const fail = (error: unknown): void =>
-    onEnd(error instanceof Error ? error : new Error(String(error)))
+  const fail = (error: unknown): void => onEnd(errorOf(error))
 
   async function deliver(events: AsyncIterable<unknown>): Promise<void> {
     for await (const event of events) onEvent(event)

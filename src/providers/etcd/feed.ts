@@ -2,6 +2,7 @@
  * The changes after a list: puts, deletes, and the end of the watch when the member no longer serves. It can list again
  * while it watches: changes in between are reported immediately, and applied on top of the list if they are newer.
  */
+import { errorOf } from '../../model/error-message.ts'
 import { startHeartbeat } from '../heartbeat.ts'
 import type { KeyEntry } from '../layout.ts'
 import { listKeys } from './list.ts'
@@ -55,7 +56,7 @@ export function openFeed(
   function end(error: unknown): void {
     if (isClosed) return
     close()
-    listener.onEnd(error instanceof Error ? error : new Error(String(error)))
+    listener.onEnd(errorOf(error))
   }
 
   function take(event: WatchEvent): void {

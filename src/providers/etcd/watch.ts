@@ -2,6 +2,7 @@
  * Watches the keys below the prefix from the revision after a list. A watch always ends with an error: the member is gone, the
  * history was compacted, or the store is not the listed one.
  */
+import { errorOf } from '../../model/error-message.ts'
 import { EtcdFailure, toFailure } from './failure.ts'
 import type { ResponseHeader, WatchEvent, WatchResponse } from './messages.ts'
 import { probe } from './probe.ts'
@@ -83,5 +84,5 @@ export function watchKeys(
     timer = setTimeout(() => fail('no response in time'), CREATE_TIMEOUT_MS)
   }
 
-  open().catch((error: unknown) => end(error instanceof Error ? error : new Error(String(error))))
+  open().catch((error: unknown) => end(errorOf(error)))
 }

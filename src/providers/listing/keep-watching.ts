@@ -2,6 +2,7 @@
  * Watches a provider until the signal aborts, again after each loss, with back-off and jitter. Sources are followed by
  * control; this is for a source that consists of several, of which one must not stop the others.
  */
+import { errorOf } from '../../model/error-message.ts'
 import { setTimeout as passed } from 'node:timers/promises'
 import { exponentialBackoff } from '../../model/backoff.ts'
 import type { Declaration, Provider } from '../provider.ts'
@@ -34,7 +35,7 @@ export async function keepWatching(
       if (!signal.aborted) throw new Error('its watch has ended')
     } catch (error) {
       if (signal.aborted) return
-      onLost(error instanceof Error ? error : new Error(String(error)))
+      onLost(errorOf(error))
     }
     const ceiling = exponentialBackoff(FIRST_DELAY_MS, losses, MAX_DELAY_MS)
     losses += 1

@@ -2,6 +2,7 @@
  * Requests to a cluster of Marathons. Each endpoint is tried in turn. A standby passes requests on to the leader or redirects to
  * it: only to an endpoint of the source, or with no credentials to lose.
  */
+import { errorOf } from '../../model/error-message.ts'
 import type { IncomingHttpHeaders } from 'node:http'
 import { quote } from '../../model/parsed.ts'
 import { createHttpClient, type HttpClient } from '../http-client/http-client.ts'
@@ -111,7 +112,7 @@ export function createCluster({ endpoints, tls, path, authorization }: ClusterOp
           return [session, response]
         } catch (error) {
           session.close()
-          failures.push(error instanceof Error ? error : new Error(String(error)))
+          failures.push(errorOf(error))
         }
       }
       throw failures.find((one) => one instanceof SourceRefused) ?? failures.at(-1) ?? new Error()

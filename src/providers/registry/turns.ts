@@ -1,4 +1,5 @@
 /** The endpoints of one registry, used in turn: after a lost connection the next one is tried. */
+import { errorOf } from '../../model/error-message.ts'
 import { SourceRefused } from '../provider.ts'
 
 export interface Turns {
@@ -23,7 +24,7 @@ export function createTurns(endpoints: readonly string[], random: () => number):
           return await attempt(endpoint)
         } catch (error) {
           if (error instanceof SourceRefused || signal?.aborted === true) throw error
-          failures.push(error instanceof Error ? error : new Error(String(error)))
+          failures.push(errorOf(error))
         }
       }
       const [first] = failures

@@ -1,4 +1,5 @@
 /** The healthy instances of services of a Consul, by blocking queries, one for each service. */
+import { errorOf } from '../../model/error-message.ts'
 import { joinParts } from '../../model/names.ts'
 import { isMap } from '../../model/parsed.ts'
 import { createAgents, probeAgent, watchAgent } from '../consul-api/agents.ts'
@@ -34,7 +35,7 @@ export function createConsulFeed({ key, endpoints, token, services }: ConsulFeed
       async subscribe(onHint, onEnd, within) {
         const { client } = await agents.open((one) => probeAgent(one, within), within)
         opened = client
-        stopBeating = watchAgent(client, (error) => onEnd(toError(error)))
+        stopBeating = watchAgent(client, (error) => onEnd(errorOf(error)))
         await Promise.all(services.map((one) => follow(client, one, onHint, onEnd, within)))
       },
       list: () => Promise.resolve({ objects: [...found.values()].flat(), problems: [] }),
@@ -69,7 +70,7 @@ export function createConsulFeed({ key, endpoints, token, services }: ConsulFeed
           onHint()
         },
       }).catch((error: unknown) => {
-        if (!within.aborted) onEnd(toError(error))
+        if (!within.aborted) onEnd(errorOf(error))
       })
     }
 
@@ -83,10 +84,6 @@ export function createConsulFeed({ key, endpoints, token, services }: ConsulFeed
   }
 
   return { name: key, watch, reload: () => reloads.forEach((reload) => reload()) }
-}
-
-function toError(error: unknown): Error {
-  return error instanceof Error ? error : new Error(String(error))
 }
 
 /** The address of an instance is that of its node, if it has none. Metadata are its labels. */

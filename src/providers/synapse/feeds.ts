@@ -2,6 +2,7 @@
  * The registries, engines and zones of a configuration, each followed by itself: one that is away keeps what it said last,
  * and delays no other. What is known of a place outlives an edit of the configuration.
  */
+import { errorOf } from '../../model/error-message.ts'
 import { isMap, type JsonMap } from '../../model/parsed.ts'
 import type { Problem } from '../../model/problem.ts'
 import { keepWatching } from '../listing/keep-watching.ts'
@@ -85,7 +86,7 @@ export function createFeeds({ open, onChange }: FeedsOptions): Feeds {
     }
 
     follow()
-      .catch((error: unknown) => lose(error instanceof Error ? error : new Error(String(error))))
+      .catch((error: unknown) => lose(errorOf(error)))
       .finally(resolve)
     return one
   }

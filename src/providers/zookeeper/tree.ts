@@ -5,6 +5,7 @@
  * With a persistent recursive watch, events name every znode that changes. Servers before 3.6 do not have it: there, each
  * reading leaves a watch behind that reports one change (`isSingle`), and the children of each znode are watched, too.
  */
+import { errorOf } from '../../model/error-message.ts'
 import { SourceRefused } from '../provider.ts'
 import type { KeyEntry } from '../layout.ts'
 import type { ZookeeperConnection } from './client/connection.ts'
@@ -157,7 +158,7 @@ function readAll(
 
     function fail(error: unknown): void {
       left.length = 0
-      reject(error instanceof Error ? error : new Error(String(error)))
+      reject(errorOf(error))
     }
 
     function proceed(): void {

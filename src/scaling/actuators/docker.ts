@@ -52,7 +52,7 @@ export function openDockerPool(
       return read
     })
     const stopped = new Set(all.flatMap((one) => (isRunning(one) ? [] : one.id)))
-    // Somebody else has started or removed it; another container may have its name or address.
+    // Another client has started or removed it; another container may have its name or address.
     for (const [id, release] of before) {
       if (stopped.has(id) || held.get(id) !== release) continue
       release()

@@ -1,6 +1,6 @@
 /**
  * An app of Marathon: `PUT /v2/apps/ID` with the number of instances. While a deployment of the app runs, Marathon refuses another one
- * with 409; it is tried again for a while, because to force it would cancel what somebody else deploys.
+ * with 409; it is tried again for a while, because to force it would cancel the deployment of another client.
  */
 import { setTimeout as passed } from 'node:timers/promises'
 import type { MarathonActuatorSpec } from '../../model/actuator-spec.ts'

@@ -4,7 +4,7 @@
  * gets no new requests, then SIGTERM once those in flight have ended, or `stop` is over, then SIGKILL.
  *
  * All of them end with this program. One that replaces it (a live upgrade) goes on with as many replicas as there are ports that
- * respond: each waits until the process of its predecessor has left its port. Until it is told a number for the first time, any
+ * respond: each waits until the process of its predecessor has left its port. Until a number is set for the first time, any
  * other program starts nothing, and leaves the servers as they are.
  */
 import { isIP } from 'node:net'
@@ -47,7 +47,7 @@ export async function openProcesses(
   const serving = new Set<number>()
   let wanted = 0
   let isClosed = false
-  /** Null before it is told a number. */
+  /** Null before a number is set. */
   let hold: Hold | null = null
   const guard = startOrphanGuard(stopMs, (reason) => {
     const risk = 'they outlive this program if it is killed'

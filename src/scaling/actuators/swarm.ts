@@ -1,6 +1,6 @@
 /**
  * A service of a Docker Swarm. Its number of replicas is part of its specification, which is written as a whole with the version that
- * was read (`POST /services/ID/update?version=N`): if somebody else has changed the service in between, the manager refuses it
+ * was read (`POST /services/ID/update?version=N`): if another client has changed the service in between, the manager refuses it
  * ("update out of sequence"), and it is read again.
  */
 import { setTimeout as passed } from 'node:timers/promises'
@@ -76,7 +76,7 @@ export function openSwarm(
       } catch (error) {
         if (!isOutOfSequence(error)) throw error
         if (tries === MAX_TRIES) {
-          throw new Error(`somebody else changed it each of ${MAX_TRIES} times`, { cause: error })
+          throw new Error(`another client changed it each of ${MAX_TRIES} times`, { cause: error })
         }
       }
       await passed(PAUSE_MS * tries, undefined, { signal })

@@ -1,6 +1,6 @@
 /**
- * Another program is told how many replicas there should be: `POST` with `{ "backend": "vote", "replicas": 5 }`, signed if there is a
- * secret. It may be told the same number more than once. Any status but 2xx is a failure; redirects are not followed.
+ * Sends the number of replicas to another program: `POST` with `{ "backend": "vote", "replicas": 5 }`, signed if there is a
+ * secret. It may get the same number more than once. Any status but 2xx is a failure; redirects are not followed.
  */
 import type { WebHookActuatorSpec } from '../../model/actuator-spec.ts'
 import { isMap, quote } from '../../model/parsed.ts'
