@@ -183,14 +183,13 @@ export function createRenderedFile(options: RenderedFileOptions): RenderedFile {
     },
     async follow() {
       signal.addEventListener('abort', notifier.notify)
+      await prepare()
       let isFirst = true
       while (!signal.aborted) {
         const isChange = isFirst || (await notifier.wait(waitMs()))
-        if (isChange && !isFirst) {
-          await pause(settleMs)
-          // What came meanwhile is rendered, too.
-          await notifier.wait(0)
-        }
+        if (isChange && !isFirst) await pause(settleMs)
+        // What came meanwhile is rendered, too.
+        if (isChange) await notifier.wait(0)
         isFirst = false
         if (signal.aborted) break
         const began = now()

@@ -31,6 +31,7 @@ import {
   untilSource,
   untilTable,
 } from '../support/sources.ts'
+import { eventually } from '../support/until.ts'
 
 /** `SLUICE_TEST_WHOLE=1`: as many as the issue asks for. */
 const IS_WHOLE = process.env['SLUICE_TEST_WHOLE'] === '1'
@@ -251,7 +252,9 @@ for (const kind of [...REMOTE_KINDS, 'store'] as const) {
       const client = await openClient(t, first)
       return client.ask(`GET / HTTP/1.1\r\nHost: ${host}.test\r\n\r\n`)
     }
-    const responses = await Promise.all(['f0', 'f1', 'f2', 'f3'].map(ask))
+    const responses = await Promise.all(['f0', 'f1', 'f2'].map(ask))
+    // Each thread has it a moment after the table.
+    await eventually(async () => (await ask('f3')).status === 200, 'the good one serves')
     const atSecond = await openClient(t, second)
     const response = await atSecond.ask('GET / HTTP/1.1\r\nHost: f0.test\r\n\r\n')
 
@@ -266,7 +269,7 @@ for (const kind of [...REMOTE_KINDS, 'store'] as const) {
     }
     assert.deepEqual(
       responses.map(({ status }) => status),
-      [200, 200, 200, 200],
+      [200, 200, 200],
     )
     assert.match(responses[0]?.head ?? '', /x-by: m/i)
     assert.equal(response.status, 200)
