@@ -140,7 +140,7 @@ export async function openAdmin(
         createFileReader(parts.config),
       ),
     statusOf: control.statusOf,
-    whenInForce: () => publisher.whenInForce(publisher.number()),
+    whenInForce: () => publisher.whenInForce(publisher.latest()),
   })
   followEvents(events, publisher, control.certificateList)
   const certificate = openAdminCertificate(parts.config, settings.admin.tls)

@@ -110,6 +110,25 @@ function reaches(thread: NaiveThread, number: number): Promise<boolean> {
   return eventually(() => thread.number >= number, `thread ${thread.thread} at ${number}`)
 }
 
+test('a change that waits to be posted is the latest, and is not in force before it is', async (t) => {
+  const { publisher, publish, attach } = setUp(t)
+  const thread = attach(1)
+  publish(snapshotOf([makeBackend('a', '10.0.0.1')]), 0)
+  await reaches(thread, 1)
+  publisher.acknowledge(1, 1, [])
+
+  const number = publish(snapshotOf([makeBackend('a', '10.0.0.2')]), 0)
+  let isInForce = false
+  const inForce = publisher.whenInForce(publisher.latest()).then(() => (isInForce = true))
+
+  assert.deepEqual([publisher.number(), publisher.latest(), number], [1, 2, 2])
+  await reaches(thread, 2)
+  assert.equal(isInForce, false)
+  publisher.acknowledge(1, 2, [])
+  await inForce
+  assert.equal(publisher.latest(), 2)
+})
+
 test('a diff has what is new, changed and gone, and nothing that stayed', () => {
   const same = makeBackend('same', 'u1')
   const before = snapshotOf([same, makeBackend('changed', 'u1'), makeBackend('gone', 'u1')])

@@ -77,6 +77,8 @@ export interface Publisher {
   report(thread: number, problems: readonly string[]): void
   /** The last number posted, 0 before the first. */
   number(): number
+  /** What was published last has this number, or gets it a moment later: a change that follows another closely is not posted at once. */
+  latest(): number
   /** The least number over the attached threads, 0 without any. */
   inForce(): number
   whenInForce(number: number): Promise<void>
@@ -155,6 +157,10 @@ export function createPublisher(scoreboard: Scoreboard, options: PublisherOption
     notify((listener) => listener.onPublished?.(number, changes))
   }
 
+  function latest(): number {
+    return pending === null ? number : number + 1
+  }
+
   /** A listener that throws does not keep the change from the others or from the threads. */
   function notify(call: (listener: PublisherListener) => void): void {
     for (const listener of listeners) {
@@ -203,7 +209,7 @@ export function createPublisher(scoreboard: Scoreboard, options: PublisherOption
 
   return {
     publish(snapshot, at, changed) {
-      if (isNothing(changed)) return pending === null ? number : number + 1
+      if (isNothing(changed)) return latest()
       pending = {
         snapshot,
         changedAt: Math.min(at, pending?.changedAt ?? at),
@@ -211,7 +217,7 @@ export function createPublisher(scoreboard: Scoreboard, options: PublisherOption
       }
       // The first change after a pause is posted immediately; those that follow closely become one delta.
       cancelFlush ??= runAfter(flush, flushedAt + conflateMs - performance.now())
-      return number + 1
+      return latest()
     },
     attach(subscriber) {
       const outbox = openOutbox(subscriber)
@@ -240,6 +246,7 @@ export function createPublisher(scoreboard: Scoreboard, options: PublisherOption
       if (attached.has(thread)) reported.set(thread, problems)
     },
     number: () => number,
+    latest,
     inForce: () => acknowledged.least(),
     whenInForce: (wanted) => acknowledged.whenReached(wanted),
     threadProblems: () => [...new Set([...reported.values()].flat())],
